@@ -1,0 +1,200 @@
+/* kir.h -- the kernel IR: structured loops over virtual registers.
+ *
+ *     kernel scale(x: global f32[4096], y: global out f32[4096]) grid(4, 1, 1) {
+ *       %1:ix = axis block.x
+ *       %2:ix = const 1024
+ *       %3:ix = mul %1, %2
+ *       %4:f32x16 = const 0.5
+ *       for %5:ix = %0 .. %2 step 16 {
+ *         %6:ix = add %3, %5
+ *         %7:f32x16 = load x[%6]
+ *         %8:f32x16 = mul %7, %4
+ *         store y[%6], %8
+ *       }
+ *     }
+ *
+ * One kernel is what one task of a launch does.  A launch runs grid[0] * grid[1]
+ * * grid[2] tasks in any order and at the same time; on the host a task is one call,
+ * on a GPU it is a block of block[0] * block[1] * block[2] threads.  The same text
+ * serves both: vectors (lanes) are SIMD registers there and wide accesses here.
+ *
+ * Registers are typed and may be written again (mov and the _to builders), which is
+ * how loops carry values; back ends put them into SSA form.  A register that is
+ * written once is a value.  %0 does not exist: Reg 0 means none.
+ *
+ * Buffers are the only memory: global ones are the kernel's parameters, shared ones
+ * belong to a block, local ones to a thread.  Indices count elements.  There are no
+ * pointers, so every access can be checked.  Distinct parameters never overlap, except
+ * that an out may be exactly a buffer that is also read, at the same place, element by
+ * element (in-place): then both have `inplace` set.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef Y12_KIR_H
+#define Y12_KIR_H
+
+#include "base/base.h"
+#include "base/diag.h"
+
+typedef uint32_t Reg;
+
+typedef enum KScalar {
+	KS_NONE,
+	KS_I1, KS_U8, KS_I32, KS_I64,
+	KS_IX,                  /* index: 64 bits on hosts, 32 on GPUs; signed */
+	KS_F16, KS_BF16, KS_F32, KS_F64,
+	KS_COUNT
+} KScalar;
+extern const char *const kscalar_name[KS_COUNT];       /* "i1", "u8", … "ix", … */
+
+typedef struct KType { uint8_t s; uint8_t lanes; } KType;      /* lanes 1: a scalar; at most 64 */
+
+typedef enum KOp {
+	K_none,
+#define KOP(name, args, shape, cls, world, meaning) K_##name,
+#include "kir/kops.def"
+#undef KOP
+	K_COUNT
+} KOp;
+
+typedef enum { KSHAPE_SAME, KSHAPE_BOOL, KSHAPE_FREE, KSHAPE_NONE } KShape;
+typedef enum { KCLASS_PURE, KCLASS_READ, KCLASS_WRITE, KCLASS_SYNC, KCLASS_FLOW } KClass;
+typedef enum { KWORLD_ANY, KWORLD_GPU } KWorld;
+typedef struct KOpInfo {
+	const char *name;
+	int args;
+	KShape shape;
+	KClass cls;
+	KWorld world;
+	const char *meaning;
+} KOpInfo;
+extern const KOpInfo kop_info[K_COUNT];
+
+typedef enum KAxis {
+	KAXIS_BLOCK_X, KAXIS_BLOCK_Y, KAXIS_BLOCK_Z,    /* task in the grid */
+	KAXIS_THREAD_X, KAXIS_THREAD_Y, KAXIS_THREAD_Z, /* thread in the block */
+	KAXIS_LANE, KAXIS_WARP,                         /* from thread.x + …: 32 lanes a warp */
+	KAXIS_COUNT
+} KAxis;
+extern const char *const kaxis_name[KAXIS_COUNT];       /* "block.x" … "warp" */
+
+typedef enum KSpace { KSPACE_GLOBAL, KSPACE_SHARED, KSPACE_LOCAL } KSpace;
+
+typedef struct KBuf {
+	const char *name;
+	KSpace space;
+	DType dt;
+	int64_t count;          /* elements; -1: known when it runs (pictures; global only) */
+	bool out;               /* written (global); others are read-only */
+	bool inplace;           /* see above */
+	int align;              /* bytes that its start is aligned to, at least; 0: its element */
+} KBuf;
+
+typedef struct KInst KInst;
+typedef struct KBlock { VEC(KInst) inst; } KBlock;
+
+struct KInst {
+	KOp op;
+	Reg dst;
+	Reg a[3];
+	uint32_t buf, buf2;     /* index into Kernel.buf, +1; 0: none */
+	int64_t imm;
+	double fimm;
+	KBlock *body, *other;   /* FLOW */
+};
+
+typedef struct Kernel {
+	Arena *a;
+	const char *name;       /* an identifier */
+	int32_t grid[3];        /* tasks; each >= 1 */
+	int32_t block[3];       /* threads; 1 1 1 on hosts */
+	VEC(KBuf) buf;          /* global ones first, in the order of launch arguments */
+	VEC(KType) reg;         /* types; reg.p[0] unused */
+	KBlock body;
+} Kernel;
+
+/* ---- building ------------------------------------------------------------------
+ * The builder keeps the innermost open block.  Ops with constant arguments fold, and
+ * x + 0, x * 1, x * 0 (integers) vanish, so that index arithmetic may be written freely. */
+
+typedef struct KBuild KBuild;
+
+KBuild *k_begin(Arena *a, const char *name);
+Kernel *k_end(KBuild *b);
+void k_grid(KBuild *b, int64_t x, int64_t y, int64_t z);
+void k_threads(KBuild *b, int x, int y, int z);
+/* returns the buffer number used by load and store (index + 1) */
+uint32_t k_param(KBuild *b, const char *name, DType dt, int64_t count, bool out);
+uint32_t k_buffer(KBuild *b, const char *name, KSpace space, DType dt, int64_t count);
+
+KType kt(KScalar s, int lanes);
+KScalar kscalar_of(DType dt);                   /* bool -> i1 in registers, 1 byte in memory */
+KType k_type(const KBuild *b, Reg r);
+
+Reg k_int(KBuild *b, KScalar s, int64_t x);     /* constants; equal ones share a register */
+Reg k_ix(KBuild *b, int64_t x);
+Reg k_real(KBuild *b, KType t, double x);       /* in every lane */
+bool k_is_int(const KBuild *b, Reg r, int64_t *x);      /* r is a known integer constant */
+Reg k_axis(KBuild *b, KAxis axis);
+Reg k_var(KBuild *b, KType t);                  /* a register to be written by k_mov_to */
+void k_mov_to(KBuild *b, Reg dst, Reg src);
+Reg k_op(KBuild *b, KOp op, Reg x, Reg y, Reg z);       /* SAME and BOOL ops; scalars are splatted to match */
+void k_op_to(KBuild *b, Reg dst, KOp op, Reg x, Reg y, Reg z);  /* dst = op(…), dst a k_var */
+Reg k_cast(KBuild *b, KScalar s, Reg x);        /* same lanes; no-op if it is that already */
+Reg k_splat(KBuild *b, int lanes, Reg x);
+Reg k_lanes(KBuild *b, KType t);
+Reg k_lane(KBuild *b, Reg x, int lane);
+Reg k_select(KBuild *b, Reg c, Reg x, Reg y);
+Reg k_reduce(KBuild *b, KOp op, Reg x);
+Reg k_load(KBuild *b, uint32_t buf, Reg index, int lanes);
+Reg k_load_part(KBuild *b, uint32_t buf, Reg index, int lanes, int active);
+Reg k_load_if(KBuild *b, uint32_t buf, Reg index, int lanes, Reg cond);
+Reg k_gather(KBuild *b, uint32_t buf, Reg indices);
+void k_store(KBuild *b, uint32_t buf, Reg index, Reg x);
+void k_store_part(KBuild *b, uint32_t buf, Reg index, Reg x, int active);
+void k_store_if(KBuild *b, uint32_t buf, Reg index, Reg x, Reg cond);
+Reg k_for(KBuild *b, Reg lo, Reg hi, int64_t step);     /* opens; returns the index */
+void k_if(KBuild *b, Reg cond);                         /* opens */
+void k_else(KBuild *b);
+void k_loop(KBuild *b);                                 /* opens */
+void k_break_if(KBuild *b, Reg cond);
+void k_close(KBuild *b);                                /* closes for, if or loop */
+void k_sync(KBuild *b, KOp op, int64_t imm);            /* barrier, cp_commit, cp_wait */
+
+/* shorthands */
+static inline Reg k_add(KBuild *b, Reg x, Reg y) { return k_op(b, K_add, x, y, 0); }
+static inline Reg k_sub(KBuild *b, Reg x, Reg y) { return k_op(b, K_sub, x, y, 0); }
+static inline Reg k_mul(KBuild *b, Reg x, Reg y) { return k_op(b, K_mul, x, y, 0); }
+static inline Reg k_fma(KBuild *b, Reg x, Reg y, Reg z) { return k_op(b, K_fma, x, y, z); }
+static inline Reg k_addi(KBuild *b, Reg x, int64_t i) { return k_add(b, x, k_int(b, (KScalar)k_type(b, x).s, i)); }
+static inline Reg k_muli(KBuild *b, Reg x, int64_t i) { return k_mul(b, x, k_int(b, (KScalar)k_type(b, x).s, i)); }
+
+/* ---- text, checking, cleaning ----------------------------------------------------- */
+
+void kernel_print(FILE *f, const Kernel *k);
+/* Kernels until the end of the text or until a word that does not begin one; *rest is
+ * where that is.  NULL: errors are in d. */
+typedef struct KernelList { VEC(Kernel *) k; } KernelList;
+KernelList *kernel_parse(Arena *a, Diag *d, const Source *src, size_t *rest);
+
+/* Types, definitions before uses, spaces, constant indices in range, barriers outside divergent
+ * control flow, GPU ops only where there are threads.  False: *err (in k->a). */
+bool kernel_verify(const Kernel *k, const char **err);
+
+/* Folds constants, joins equal pure values inside a block, hoists what does not change out of
+ * loops, drops what nobody reads.  Returns whether it changed anything. */
+bool kernel_simplify(Kernel *k);
+
+size_t kernel_insts(const Kernel *k);                   /* static count */
+
+/* ---- interpreter -------------------------------------------------------------------- */
+
+typedef struct KArg { void *data; size_t bytes; } KArg; /* one for each global buffer */
+
+/* Runs all tasks, one after another; the threads of a block in phases between barriers, each
+ * warp's lanes together at shuffle and mma.  Checks every access (bounds, uninitialised shared and
+ * local memory, two threads of a block touching one shared element with a write between
+ * barriers).  False: err says kernel, task, thread and instruction. */
+bool kernel_interpret(const Kernel *k, const KArg *arg, size_t narg, char err[512]);
+
+#endif
