@@ -1,0 +1,47 @@
+/* lower.h -- a planned group becomes one kernel, or a few that run in a row.
+ *
+ * lower/<family>.c owns a family of kernels: what its tile numbers mean, how it
+ * chooses them for a target, how many bytes of workspace they need, and the kernels.
+ * The tile pass calls choose(); after the plan lower_group() makes the kernels.
+ *
+ * Strides of places are baked into a kernel, offsets are not: an argument of a
+ * launch is a buffer and an offset, so equal layers share one kernel.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef Y12_LOWER_H
+#define Y12_LOWER_H
+
+#include "graph/graph.h"
+#include "kir/kir.h"
+#include "target/target.h"
+
+typedef enum ArgKind {
+	ARG_VALUE,              /* storage of a value, at its place's offset */
+	ARG_DIMS,               /* i64[rank]: sizes of an input whose dims are known when it runs */
+	ARG_WORK,               /* workspace of the group, from byte `offset` */
+} ArgKind;
+
+typedef struct LaunchArg { ArgKind kind; Val v; uint32_t group; int64_t offset; } LaunchArg;
+
+typedef struct Lowered {
+	Kernel *kernel;
+	VEC(LaunchArg) arg;     /* one for each global buffer of the kernel */
+} Lowered;
+
+typedef struct LowerCtx {
+	Arena *a;
+	const Graph *g;
+	const Target *target;
+} LowerCtx;
+
+typedef struct LoweredList { VEC(Lowered) l; } LoweredList;
+
+/* Appends the kernels of a group.  False: *err says what can't be lowered. */
+bool lower_group(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err);
+
+/* For the tile pass: fills tile, ntile and work of a group (types and attributes of its nodes are known,
+ * places are not), and tells how a conv2d wants its weights packed (0: not packed). */
+void lower_choose(Arena *a, const Graph *g, const Target *target, Group *gr, int *pack);
+
+#endif

@@ -1,0 +1,39 @@
+/* passes.h -- graph to graph, one pass a file, listed in passes.def.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef Y12_PASSES_H
+#define Y12_PASSES_H
+
+#include "graph/graph.h"
+#include "target/target.h"
+
+typedef struct PassCtx {
+	const Target *target;
+	Arena *a;               /* lives as long as the graph */
+	Diag *diag;
+	FILE *log;              /* pass_log goes there; NULL: nowhere */
+	const char *name;       /* of the pass that runs */
+} PassCtx;
+
+typedef bool Pass(Graph *g, PassCtx *cx);       /* true: it changed something */
+
+#define PASS(name, stage, why) bool pass_##name(Graph *g, PassCtx *cx);
+#include "passes/passes.def"
+#undef PASS
+
+typedef enum { STAGE_SIMPLE, STAGE_PLAN } PassStage;
+typedef struct PassInfo { const char *name; Pass *run; PassStage stage; const char *why; } PassInfo;
+extern const PassInfo pass_info[];
+extern const size_t pass_count;
+
+void pass_log(PassCtx *cx, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Runs all passes in order up to and including `last` (NULL: all); after each one the graph is
+ * ordered again and, if verify is set, checked.  `after`, if not NULL, sees every result.
+ * False: *err names the pass and what it broke. */
+typedef void AfterPass(void *user, const Graph *g, const PassInfo *p, bool changed, double seconds);
+bool passes_run(Graph *g, PassCtx *cx, const char *last, bool verify,
+                AfterPass *after, void *user, const char **err);
+
+#endif
