@@ -47,6 +47,8 @@ void diag_note(Diag *d, Span s, const char *fmt, ...)
 int diag_errors(const Diag *d);
 int diag_warnings(const Diag *d);
 
+void diag_limit(Diag *d, int limit);             /* 0: no limit */
+
 /* Every message so far, in order.  After the first `limit` errors (default 20)
  * further ones are only counted, and the last line says how many. */
 void diag_print(const Diag *d, FILE *f, bool color);
