@@ -1,1 +1,13 @@
-# compiler/target
+# compiler/target -- machines as rows of data
+noinst_LTLIBRARIES += libtarget.la
+libtarget_la_SOURCES = compiler/target/target.h compiler/target/targets.def \
+	compiler/target/target.c
+libtarget_la_LIBADD = libbase.la
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/target/test_target
+TESTS += tests/target/test_target
+tests_target_test_target_SOURCES = tests/target/test_target.c
+tests_target_test_target_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_target_test_target_LDADD = libtarget.la $(CMOCKA_LIBS)
+endif
