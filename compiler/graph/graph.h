@@ -168,18 +168,24 @@ typedef struct GraphModule { Arena *a; VEC(Graph *) graph; } GraphModule;
 /* ---- building ------------------------------------------------------------------ */
 
 Graph *graph_new(Arena *a, const char *name);
+/* Shares names, chains and values with g, whose arena must outlive the clone. */
 Graph *graph_clone(Arena *a, const Graph *g);
 
 /* A node of any op.  Attributes and type are as given; nothing is inferred. */
 Val graph_add(Graph *g, OpKind op, Type t, const Val *arg, int narg);
 
 /* A node whose type infer_type() finds.  0: the arguments do not fit, and
- * *err (in g->a) says how, in words that may follow "conv2d: ". */
+ * *err (in g->a) says how, in words that may follow "conv2d: ".  For cast and iota
+ * see below; input, param and const have the type they are given: graph_add. */
 Val graph_make(Graph *g, OpKind op, const Val *arg, int narg, const Attr *attr, int nattr,
                const char **err);
 
 Val graph_const(Graph *g, Type t, const void *data);             /* data copied */
 Val graph_scalar(Graph *g, DType dt, int rank, double x);        /* 1 element, rank ones */
+
+/* The two ops whose dtype is the node's own, not their arguments'. */
+Val graph_cast(Graph *g, Val x, DType dt);                       /* x itself if it has dt */
+Val graph_iota(Graph *g, DType dt, int axis, int rank, const int64_t *shape);
 
 static inline Node *
 graph_node(const Graph *g, Val v)
@@ -218,21 +224,24 @@ int64_t type_bytes(const Type *t);
 const char *type_text(Arena *a, const Type *t); /* "f32[1,3,640,640]" */
 void type_strides(const Type *t, int64_t stride[MAX_RANK]);      /* C order, in elements */
 
-/* Type of an op's result.  False: *err says what does not fit. */
+/* Type of an op's result.  False: *err says what does not fit.  For input, param
+ * and const *out is what is declared and only checked; for cast and iota out->dt is the
+ * dtype wanted (iota: i32 if DT_NONE). */
 bool infer_type(Arena *a, OpKind op, const Type *const *arg, int narg,
                 const Attr *attr, int nattr, Type *out, const char **err);
 
 /* ---- walking and changing ------------------------------------------------------------ */
 
-/* order[] = what the outputs reach, arguments first, ties by value number; inputs
- * first of all, even those that nobody reads. */
+/* order[] = what the outputs reach: inputs first, even those that nobody reads, then by
+ * value number, but each value's arguments right before it if they are not there yet. */
 void graph_order(Graph *g);
 
 #define graph_foreach(g, v)                                                        \
 	for (size_t i_##v = 0; i_##v < (g)->order.n; i_##v++)                      \
 		for (Val v = (g)->order.p[i_##v], once_##v = 1; once_##v; once_##v = 0)
 
-/* Every use of old (arguments and outputs) becomes a use of new. */
+/* Every use of old (arguments and outputs) becomes a use of new_, except in new_
+ * itself: so new_ may be made from old. */
 void graph_replace(Graph *g, Val old, Val new_);
 
 /* users[v]: number of argument slots and outputs that read v, over order[]. */
@@ -242,8 +251,9 @@ uint32_t *graph_users(Arena *a, const Graph *g);
 
 void graph_print(FILE *f, const Graph *g);
 /* Constants of up to 16 elements are printed whole; a larger one is printed as
- * its hash, and its values go to (and come from) `consts`, by the name "%<val>":
- * a map name -> ConstData*.  NULL: values are left out, and parse leaves data NULL. */
+ * its hash, #<32 hexadecimal digits>, and its values go to (and come from) `consts`, a
+ * map from those digits to ConstData*: one map serves all entries.  NULL: values are
+ * left out, and parse leaves data NULL. */
 typedef struct ConstData { Type type; const void *data; } ConstData;
 void graph_consts(const Graph *g, Map *consts);
 void module_print(FILE *f, const GraphModule *m);
