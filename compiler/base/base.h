@@ -70,6 +70,11 @@ void text_printf(Text *t, const char *fmt, ...) __attribute__((format(printf, 2,
 void text_vprintf(Text *t, const char *fmt, va_list ap);
 const char *text_str(Text *t);                          /* NUL-terminated, never NULL */
 
+/* Reads one UTF-8 character of [s, end), which is not empty, and returns how many
+ * bytes it has; *c is -1 for a byte that begins no well-formed character. */
+size_t utf8_next(const char *s, const char *end, int32_t *c);
+bool utf8_valid(const char *s, size_t n);
+
 /* The shortest decimal that reads back as the same number: "0.1", "1e-05",
  * "-0", "inf", "nan".  as_f32: enough digits for float only. */
 const char *fmt_real(char buf[40], double x, bool as_f32);

@@ -201,30 +201,6 @@ diag_get(const Diag *d, size_t i)
 
 /* ---- characters ------------------------------------------------------------------ */
 
-/* Reads one UTF-8 character of [s, end) and returns its bytes; *c is -1 for a
- * byte that begins no well-formed character. */
-static size_t
-utf8_next(const char *s, const char *end, int32_t *c)
-{
-	static const int32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned char b = (unsigned char)*s;
-	size_t n = b < 0x80 ? 1 : b < 0xc2 ? 0 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : b < 0xf5 ? 4 : 0;
-
-	*c = -1;
-	if (n == 0 || n > (size_t)(end - s))
-		return 1;
-	int32_t v = n == 1 ? b : b & (0x7f >> n);
-	for (size_t i = 1; i < n; i++) {
-		if (((unsigned char)s[i] & 0xc0) != 0x80)
-			return 1;
-		v = v << 6 | (s[i] & 0x3f);
-	}
-	if (v < least[n] || v > 0x10ffff || (v >= 0xd800 && v < 0xe000))
-		return 1;
-	*c = v;
-	return n;
-}
-
 /* terminal cells of a character; the ranges are the usual East Asian wide ones */
 static int
 cells(int32_t c)

@@ -54,6 +54,38 @@ text_str(Text *t)
 	return t->p ? t->p : "";
 }
 
+size_t
+utf8_next(const char *s, const char *end, int32_t *c)
+{
+	static const int32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char b = (unsigned char)*s;
+	size_t n = b < 0x80 ? 1 : b < 0xc2 ? 0 : b < 0xe0 ? 2 : b < 0xf0 ? 3 : b < 0xf5 ? 4 : 0;
+
+	*c = -1;
+	if (n == 0 || n > (size_t)(end - s))
+		return 1;
+	int32_t v = n == 1 ? b : b & (0x7f >> n);
+	for (size_t i = 1; i < n; i++) {
+		if (((unsigned char)s[i] & 0xc0) != 0x80)
+			return 1;
+		v = v << 6 | (s[i] & 0x3f);
+	}
+	if (v < least[n] || v > 0x10ffff || (v >= 0xd800 && v < 0xe000))
+		return 1;
+	*c = v;
+	return n;
+}
+
+bool
+utf8_valid(const char *s, size_t n)
+{
+	int32_t c = 0;
+
+	for (const char *end = s + n; s < end && c >= 0;)
+		s += utf8_next(s, end, &c);
+	return c >= 0;
+}
+
 /* Digits come from printf at the lowest precision that reads back equal; where
  * the point goes is Python's rule (plain for 1e-4 <= |x| < 1e16), which spec
  * and test writers know by heart. */
