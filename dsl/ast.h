@@ -42,6 +42,7 @@ struct Ast {
 	const char *doc;        /* of a declaration: its `##` lines, joined by \n; or NULL */
 	int64_t i;              /* int */
 	double r;               /* int, real, quantity */
+	int height;             /* of the tree from here down; at most DSL_MAX_HEIGHT */
 	int n;
 	Ast **kid;
 };
@@ -67,16 +68,24 @@ struct Module {
 /* Parses one source; its `use` lines are not followed.  Never NULL: see diag_errors(). */
 Module *dsl_parse(Arena *a, Diag *d, const Source *src);
 
-/* Loads a file and everything it uses, each once.  `use std.blocks` looks for
- * std/blocks.y12, or blocks.y12 in a folder that is the stdlib, in the folder of
- * the using file, then in dirs[].  NULL: the file itself could not be read;
- * other trouble is in d. */
+/* Loads a file and everything it uses, each once.
+ *
+ *     use std.blocks       blocks.y12 in one of dirs[]: the standard library is there
+ *     use neck.fast        neck/fast.y12 beside the using file, else in one of dirs[]
+ *     use "../neck.y12"    that file, seen from the using file
+ *
+ * NULL: the file itself could not be read.  Trouble of any kind is in d. */
 Module *dsl_load(Arena *a, Diag *d, const char *path, const char *const *dirs, size_t ndirs);
 
 /* The canonical form of a source, comments kept.  NULL: it does not parse; see d. */
 char *dsl_fmt(Arena *a, Diag *d, const Source *src);
 
 /* Limits; an error names the one that a file passes. */
-enum { DSL_MAX_DEPTH = 200, DSL_MAX_BYTES = 4 << 20, DSL_MAX_TOKENS = 1 << 20 };
+enum {
+	DSL_MAX_DEPTH = 200,            /* brackets inside brackets */
+	DSL_MAX_HEIGHT = 1000,          /* of the tree: a + b + c + ... counts too */
+	DSL_MAX_BYTES = 4 << 20,
+	DSL_MAX_TOKENS = 1 << 20,
+};
 
 #endif

@@ -1,0 +1,318 @@
+/* layout.c -- what lines and words mean by their place.
+ *
+ *     x = f(a,            x = f ( a , b ) TERM
+ *           b)      =>    x |> Conv ( 8 ) TERM
+ *     x                   return x TERM
+ *       |> Conv(8)
+ *     return x }          }
+ *
+ * The grammar needs to know where a statement ends; people should not have to
+ * write it.  A newline ends one unless
+ *   - a ( or [ is open, or
+ *   - the token before it cannot end a value (`+`, `,`, `=`), or
+ *   - the token after it cannot begin a statement (`|>`, `and`, `else`).
+ * token.def has both columns.  The end of a file and `}` end a statement too.
+ *
+ * Here also:
+ *   - `model`, `train`, `param` and other soft keywords become keywords where a
+ *     declaration can stand, and stay names everywhere else;
+ *   - brackets are matched, once and for all: a bracket that is missing is
+ *     reported and made up, so the grammar never sees an unbalanced file and a
+ *     forgotten `)` costs one line, not the rest of the file.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "dsl/parser.h"
+#include "dsl/parse.h"
+
+#define KEY TF_KEY
+#define SOFT TF_SOFT
+#define FILE_ TF_FILE_
+#define OP TF_OP
+#define ENDS TF_ENDS
+#define LEADS TF_LEADS
+
+static const TokenInfo infos[] = {
+#define TOKEN(kind, text, flags) { kind, text, flags },
+#include "dsl/token.def"
+};
+
+const TokenInfo *
+token_info(int kind)
+{
+	for (size_t i = 0; i < COUNT(infos); i++)
+		if (infos[i].kind == kind)
+			return &infos[i];
+	return NULL;
+}
+
+static unsigned
+flags_of(int kind)
+{
+	const TokenInfo *t = token_info(kind);
+
+	return t ? t->flags : ENDS;     /* names and literals */
+}
+
+int
+token_keyword(const char *word, unsigned flags)
+{
+	for (size_t i = 0; i < COUNT(infos); i++)
+		if ((infos[i].flags & flags) && strcmp(infos[i].text, word) == 0)
+			return infos[i].kind;
+	return 0;
+}
+
+const char *
+token_near(const char *word, unsigned flags)
+{
+	const char *words[COUNT(infos)];
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT(infos); i++)
+		if ((infos[i].flags & flags) && infos[i].text[0] >= 'a')
+			words[n++] = infos[i].text;
+	return did_you_mean(word, words, n);
+}
+
+/* ---- the filter -------------------------------------------------------------- */
+
+typedef struct Bracket {
+	int kind;               /* ( [ { */
+	Span span;
+	bool settings;          /* the braces of train or export: keys, not statements */
+} Bracket;
+
+typedef struct Layout {
+	Parser *p;
+	VEC(Token) out;
+	Bracket open[DSL_MAX_DEPTH];
+	int nopen;
+	uint16_t depth;         /* braces among them */
+	bool settings_next;     /* the next { belongs to a train or an export */
+} Layout;
+
+static int
+top(const Layout *l)
+{
+	return l->nopen ? l->open[l->nopen - 1].kind : '{';
+}
+
+static bool
+in_settings(const Layout *l)
+{
+	return l->nopen && l->open[l->nopen - 1].settings;
+}
+
+static int
+last(const Layout *l)
+{
+	return l->out.n ? l->out.p[l->out.n - 1].kind : TERM;
+}
+
+static bool
+at_statement(const Layout *l)
+{
+	return top(l) == '{' && (last(l) == TERM || last(l) == '{');
+}
+
+static void
+emit(Layout *l, Token t)
+{
+	t.depth = l->depth;
+	vec_push(l->p->a, &l->out, t);
+}
+
+/* a token of no width, behind the last one */
+static void
+make_up(Layout *l, int kind, bool fake)
+{
+	Span s = { l->p->src->id, 0, 0 };
+
+	if (l->out.n)
+		s.begin = s.end = l->out.p[l->out.n - 1].span.end;
+	emit(l, (Token){ .kind = kind, .span = s, .fake = fake });
+}
+
+static void
+end_statement(Layout *l)
+{
+	if (!at_statement(l))
+		make_up(l, TERM, false);
+}
+
+static void
+close_bracket(Layout *l, Token t)
+{
+	if (t.kind == '}') {
+		end_statement(l);
+		l->depth--;
+	}
+	l->nopen--;
+	emit(l, t);
+}
+
+static void
+close_missing(Layout *l, Span where, const char *before)
+{
+	Bracket b = l->open[l->nopen - 1];
+	int want = b.kind == '(' ? ')' : b.kind == '[' ? ']' : '}';
+
+	diag_error(l->p->d, b.span, "bracket", "`%c` is not closed before %s", b.kind, before);
+	if (where.end)
+		diag_note(l->p->d, where, "a `%c` is missing here or before", want);
+	make_up(l, want, true);
+	Token t = l->out.p[--l->out.n];
+	close_bracket(l, t);
+}
+
+static void
+close_through(Layout *l, const Token *t)
+{
+	int open = t->kind == ')' ? '(' : t->kind == ']' ? '[' : '{';
+	int i = l->nopen;
+	char before[8];
+
+	while (i > 0 && l->open[i - 1].kind != open)
+		i--;
+	if (i == 0) {
+		diag_error(l->p->d, t->span, "bracket", "`%c` closes nothing", t->kind);
+		return;
+	}
+	/* `(` ... `}` : the paren is at fault; `{` ... `)` closes nothing but a
+	 * brace that somebody forgot inside the parens */
+	snprintf(before, sizeof before, "`%c`", t->kind);
+	while (l->nopen > i)
+		close_missing(l, t->span, before);
+	close_bracket(l, *t);
+}
+
+/* `return` or `model x` at the head of a line cannot stand inside parens */
+static bool
+heads_statement(const Token *t)
+{
+	static const int heads[] = { LET, RETURN, FN, ASSERT };
+
+	if (!t->bol)
+		return false;
+	for (size_t i = 0; i < COUNT(heads); i++)
+		if (t->kind == heads[i])
+			return true;
+	return false;
+}
+
+/* A soft keyword is one at the head of a statement, before a name:
+ * `model yolo(`, but not `model = 3`, `model(x)` or the key `augment coco_n`. */
+static int
+soft_keyword(const Layout *l, const Token *t, const Token *after)
+{
+	int k = t->kind == NAME ? token_keyword(t->val->name, TF_SOFT) : 0;
+	bool joined = !after->bol;
+
+	switch (k) {
+	case 0:
+		return 0;
+	case AT:
+		return last(l) == ')' && after->kind == '(' ? k : 0;
+	case PARAM:
+	case BUFFER:
+		return joined && after->kind == NAME && !(in_settings(l) && at_statement(l)) ? k : 0;
+	}
+	if (!joined || in_settings(l))
+		return 0;
+	if (k == LAYERS)
+		return at_statement(l) && (after->kind == STRING || after->kind == '{') ? k : 0;
+	if (k == USE && at_statement(l) && after->kind == STRING)
+		return k;
+	return at_statement(l) && after->kind == NAME ? k : 0;
+}
+
+/* `model b(` on a line of its own, though a brace is open: the brace is at fault.
+ * These declarations never stand in braces, but their words may be keys of a
+ * train or export; three tokens tell. */
+static bool
+heads_declaration(const Token *t, size_t left)
+{
+	if (!t->bol || left < 3 || t[0].kind != NAME || t[1].kind != NAME || t[1].bol)
+		return false;
+	return token_keyword(t->val->name, TF_FILE_) && (t[2].kind == '(' || t[2].kind == '{') && !t[2].bol;
+}
+
+/* Does the newline before t end the statement?  A line that begins with `-` could
+ * be a statement of its own, and silently would be: none is meant that way. */
+static bool
+line_ends(const Layout *l, const Token *t)
+{
+	unsigned f = flags_of(t->kind);
+
+	if (!(flags_of(last(l)) & TF_ENDS) || last(l) == TERM || (f & TF_LEADS))
+		return false;
+	if (f & TF_OP) {
+		diag_error(l->p->d, t->span, "line",
+		           "a line that begins with `%s` does not go on with the line before; end that line with `%s`",
+		           token_info(t->kind)->text, token_info(t->kind)->text);
+		return false;
+	}
+	return true;
+}
+
+void
+dsl_layout(Parser *p)
+{
+	Layout l = { .p = p };
+	Token end = { .span = { p->src->id, (uint32_t)p->src->len, (uint32_t)p->src->len }, .bol = true };
+
+	for (size_t i = 0; i < p->tok.n; i++) {
+		Token t = p->tok.p[i];
+		const Token *after = i + 1 < p->tok.n ? &p->tok.p[i + 1] : &end;
+
+		if (l.nopen && heads_declaration(&p->tok.p[i], p->tok.n - i))
+			while (l.nopen)
+				close_missing(&l, t.span, "this declaration");
+		else if (heads_statement(&t) || (t.kind == TERM && top(&l) != '{'))
+			while (top(&l) != '{')
+				close_missing(&l, t.span, t.kind == TERM ? "`;`" : "this statement");
+
+		if (t.bol && top(&l) == '{' && line_ends(&l, &t))
+			end_statement(&l);
+		if (t.kind == TERM) {
+			end_statement(&l);
+			continue;
+		}
+		int soft = soft_keyword(&l, &t, after);
+
+		if (soft)
+			t.kind = soft;
+		if (soft == TRAIN || soft == EXPORT)
+			l.settings_next = true;
+
+		switch (t.kind) {
+		case ')': case ']': case '}':
+			close_through(&l, &t);
+			continue;
+		case '(': case '[': case '{':
+			emit(&l, t);
+			if (l.nopen == DSL_MAX_DEPTH) {
+				diag_error(p->d, t.span, "limit", "brackets stand more than %d deep", DSL_MAX_DEPTH);
+				l.out.n--;
+				i = p->tok.n;
+				break;
+			}
+			l.open[l.nopen++] = (Bracket){ t.kind, t.span,
+				t.kind == '{' && (l.settings_next || in_settings(&l)) };
+			if (t.kind == '{') {
+				l.depth++;
+				l.settings_next = false;
+			}
+			continue;
+		}
+		emit(&l, t);
+	}
+	while (l.nopen)
+		close_missing(&l, (Span){ 0 }, "the end of the file");
+	end_statement(&l);
+	emit(&l, end);
+	p->tok.p = l.out.p;
+	p->tok.n = l.out.n;
+	p->tok.cap = l.out.cap;
+}
