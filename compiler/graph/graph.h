@@ -257,6 +257,7 @@ void graph_print(FILE *f, const Graph *g);
 typedef struct ConstData { Type type; const void *data; } ConstData;
 void graph_consts(const Graph *g, Map *consts);
 void module_print(FILE *f, const GraphModule *m);
+/* All entries of a text, in order.  NULL: an error was reported. */
 GraphModule *module_parse(Arena *a, Diag *d, const Source *src, const Map *consts);
 Graph *module_entry(const GraphModule *m, const char *name);     /* NULL: no such entry */
 
