@@ -87,7 +87,7 @@ typedef struct Layout {
 	Parser *p;
 	VEC(Token) out;
 	Bracket open[DSL_MAX_DEPTH];
-	int nopen;
+	size_t nopen;
 	uint16_t depth;         /* braces among them */
 	bool settings_next;     /* the next { belongs to a train or an export */
 } Layout;
@@ -170,7 +170,7 @@ static void
 close_through(Layout *l, const Token *t)
 {
 	int open = t->kind == ')' ? '(' : t->kind == ']' ? '[' : '{';
-	int i = l->nopen;
+	size_t i = l->nopen;
 	char before[8];
 
 	while (i > 0 && l->open[i - 1].kind != open)
