@@ -2,6 +2,10 @@
  * PNG, WebP, BMP, TIFF and cairo; runtime/core includes nothing of it.
  *
  * A picture in memory is 8-bit RGB, rows from the top, no padding between rows.
+ * A side has 65535 pixels at most, a picture 2^28.  Nothing here keeps state:
+ * threads may read, draw and write different pictures at the same time.
+ *
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef Y12_MEDIA_H
 #define Y12_MEDIA_H
@@ -24,7 +28,7 @@ enum { Y12_ERRLEN = 512 };
  * k - ((255 - c) * k >> 8); accurate integer IDCT and fancy upsampling.
  * A JPEG that ends early is an error.
  *
- * @param name  used in messages only
+ * @param name  of the file, may be NULL; its extension shapes messages, no more
  * @param err   Y12_ERRLEN bytes; on failure a sentence without the name
  * @return true and *out filled, or false and *out zero.
  */
@@ -56,7 +60,9 @@ typedef struct y12_box {
  * @param line_width  pixels; 0: max(round((H + W + 3) / 2 * 0.003), 2) (yolov12.md 3.7)
  *
  * Text grows with the picture, stays inside it (a label at the top edge goes
- * inside its box), and is black or white, whichever reads better on the colour.
+ * inside its box; one that would cover another goes inside or under its box),
+ * and is black or white, whichever reads better on the colour.  Boxes with
+ * corners that are no numbers are left out; sides up to 32767 pixels.
  */
 bool y12_picture_draw(y12_picture *p, const y12_box *box, size_t n, int line_width, char *err);
 
