@@ -81,6 +81,7 @@ typedef struct Bracket {
 	int kind;               /* ( [ { */
 	Span span;
 	bool settings;          /* the braces of train or export: keys, not statements */
+	bool formals;           /* of a declaration: `x = 3` may head a line */
 } Bracket;
 
 typedef struct Layout {
@@ -141,6 +142,33 @@ end_statement(Layout *l)
 		make_up(l, TERM, false);
 }
 
+/* the token under way stands behind `fn NAME`, `block NAME`, `->` */
+static bool
+declares(const Layout *l)
+{
+	int before = l->out.n > 1 ? l->out.p[l->out.n - 2].kind : TERM;
+
+	return last(l) == ARROW || (last(l) == NAME && (before == MODEL || before == BLOCK ||
+	       before == FN || before == ENTRY || before == WARP));
+}
+
+static void
+open_bracket(Layout *l, Token t)
+{
+	Bracket b = {
+		.kind = t.kind, .span = t.span,
+		.settings = t.kind == '{' && (l->settings_next || in_settings(l)),
+		.formals = t.kind == '(' && declares(l),
+	};
+
+	emit(l, t);
+	l->open[l->nopen++] = b;
+	if (t.kind == '{') {
+		l->depth++;
+		l->settings_next = false;
+	}
+}
+
 static void
 close_bracket(Layout *l, Token t)
 {
@@ -158,7 +186,7 @@ close_missing(Layout *l, Span where, const char *before)
 	Bracket b = l->open[l->nopen - 1];
 	int want = b.kind == '(' ? ')' : b.kind == '[' ? ']' : '}';
 
-	diag_error(l->p->d, b.span, "bracket", "`%c` is not closed before %s", b.kind, before);
+	diag_error(l->p->d, b.span, "syntax-bracket", "`%c` is not closed before %s", b.kind, before);
 	if (where.end)
 		diag_note(l->p->d, where, "a `%c` is missing here or before", want);
 	make_up(l, want, true);
@@ -176,7 +204,7 @@ close_through(Layout *l, const Token *t)
 	while (i > 0 && l->open[i - 1].kind != open)
 		i--;
 	if (i == 0) {
-		diag_error(l->p->d, t->span, "bracket", "`%c` closes nothing", t->kind);
+		diag_error(l->p->d, t->span, "syntax-bracket", "`%c` closes nothing", t->kind);
 		return;
 	}
 	/* `(` ... `}` : the paren is at fault; `{` ... `)` closes nothing but a
@@ -187,17 +215,16 @@ close_through(Layout *l, const Token *t)
 	close_bracket(l, *t);
 }
 
-/* `return` or `model x` at the head of a line cannot stand inside parens */
+/* `return` or `x =` at the head of a line cannot stand inside parens */
 static bool
-heads_statement(const Token *t)
+heads_statement(const Layout *l, const Token *t, const Token *after)
 {
-	static const int heads[] = { LET, RETURN, FN, ASSERT };
-
-	if (!t->bol)
-		return false;
-	for (size_t i = 0; i < COUNT(heads); i++)
-		if (t->kind == heads[i])
-			return true;
+	switch (t->bol ? t->kind : TERM) {
+	case LET: case RETURN: case FN: case ASSERT:
+		return true;
+	case NAME:
+		return after->kind == '=' && l->nopen && !l->open[l->nopen - 1].formals;
+	}
 	return false;
 }
 
@@ -248,7 +275,7 @@ line_ends(const Layout *l, const Token *t)
 	if (!(flags_of(last(l)) & TF_ENDS) || last(l) == TERM || (f & TF_LEADS))
 		return false;
 	if (f & TF_OP) {
-		diag_error(l->p->d, t->span, "line",
+		diag_error(l->p->d, t->span, "syntax-line",
 		           "a line that begins with `%s` does not go on with the line before; end that line with `%s`",
 		           token_info(t->kind)->text, token_info(t->kind)->text);
 		return false;
@@ -269,7 +296,7 @@ dsl_layout(Parser *p)
 		if (l.nopen && heads_declaration(&p->tok.p[i], p->tok.n - i))
 			while (l.nopen)
 				close_missing(&l, t.span, "this declaration");
-		else if (heads_statement(&t) || (t.kind == TERM && top(&l) != '{'))
+		else if (heads_statement(&l, &t, after) || (t.kind == TERM && top(&l) != '{'))
 			while (top(&l) != '{')
 				close_missing(&l, t.span, t.kind == TERM ? "`;`" : "this statement");
 
@@ -291,18 +318,11 @@ dsl_layout(Parser *p)
 			close_through(&l, &t);
 			continue;
 		case '(': case '[': case '{':
-			emit(&l, t);
 			if (l.nopen == DSL_MAX_DEPTH) {
-				diag_error(p->d, t.span, "limit", "brackets stand more than %d deep", DSL_MAX_DEPTH);
-				l.out.n--;
-				i = p->tok.n;
-				break;
-			}
-			l.open[l.nopen++] = (Bracket){ t.kind, t.span,
-				t.kind == '{' && (l.settings_next || in_settings(&l)) };
-			if (t.kind == '{') {
-				l.depth++;
-				l.settings_next = false;
+				diag_error(p->d, t.span, "syntax-limit", "brackets stand more than %d deep", DSL_MAX_DEPTH);
+				i = p->tok.n;   /* the rest is left out */
+			} else {
+				open_bracket(&l, t);
 			}
 			continue;
 		}

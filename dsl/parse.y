@@ -336,7 +336,7 @@ bounded(Parser *p, Ast *a)
 	if (a->height <= DSL_MAX_HEIGHT)
 		return a;
 	if (!p->too_deep)
-		diag_error(p->d, a->span, "limit", "this is nested more than %d deep", DSL_MAX_HEIGHT);
+		diag_error(p->d, a->span, "syntax-limit", "this is nested more than %d deep", DSL_MAX_HEIGHT);
 	p->too_deep = true;
 	return ast_new(p->a, AST_error, a->span);
 }
@@ -435,7 +435,7 @@ binds(Parser *p, AstKind k, Span s, Ast *to, Ast *value)
 			ok &= is_name(to->kid[i]);
 	}
 	if (!ok) {
-		diag_error(p->d, to->span, "bind", "only a name, or names in parentheses, can stand before `=`");
+		diag_error(p->d, to->span, "syntax-bind", "only a name, or names in parentheses, can stand before `=`");
 		if (to->kind == AST_call && to->kid[0]->kind == AST_name)
 			diag_note(p->d, s, "a function is declared with `fn %s(...) = ...`", to->kid[0]->name);
 	}
@@ -452,7 +452,7 @@ open_range(Parser *p, Span s, Ast *low, Ast *high)
 	Ast *a = N(range, s, low, high), *end = low ? low : high;
 
 	if (end->kind == AST_range)
-		diag_error(p->d, s, "syntax", "a range has two ends: one `..` stands between them");
+		diag_error(p->d, s, "syntax-token", "a range has two ends: one `..` stands between them");
 	return a;
 }
 
@@ -462,7 +462,7 @@ checks(Parser *p, Span s, Ast *what, Ast *x, Ast *want)
 	static const char *const can[] = { "shape" };
 
 	if (strcmp(what->name, "shape") != 0) {
-		diag_error(p->d, what->span, "check", "`check` looks at a shape: `check shape x = [n, c, h, w]`");
+		diag_error(p->d, what->span, "syntax-check", "`check` looks at a shape: `check shape x = [n, c, h, w]`");
 		if (did_you_mean(what->name, can, COUNT(can)))
 			diag_note(p->d, what->span, "did you mean `shape`?");
 	}
@@ -490,12 +490,12 @@ check_places(Parser *p, const Ast *a)
 			if (s->kind == AST_error)
 				continue;
 			if (a->kind == AST_file && w != FILE_ && w != BOTH)
-				diag_error(p->d, s->span, "place",
-				           "a file holds declarations; %s belongs into a model, block, fn or entry",
+				diag_error(p->d, s->span, "syntax-place",
+				           "a file holds declarations; %s belongs in a model, block, fn or entry",
 				           w == EXPR ? "an expression" : s->kind == AST_bind ?
 				           "`name = value` (without `let`)" : arena_printf(p->a, "`%s`", ast_kind_name(s->kind)));
 			if (a->kind == AST_body && w == FILE_)
-				diag_error(p->d, s->span, "place",
+				diag_error(p->d, s->span, "syntax-place",
 				           "`%s` stands in a file, not inside braces", ast_kind_name(s->kind));
 		}
 	for (int i = 0; i < a->n; i++)
@@ -535,26 +535,26 @@ dslyyerror(Span *at, Parser *p, const char *msg)
 {
 	(void)msg;
 	if (!p->too_deep)
-		diag_error(p->d, *at, "limit", "this is nested too deep");
+		diag_error(p->d, *at, "syntax-limit", "this is nested too deep");
 	p->too_deep = true;
 }
 
 /* ---- syntax errors ---------------------------------------------------------------- */
 
-/* "`)`", "the name `x`", "the end of the line" */
+/* "`)`", "the name `x`", "end of the line" */
 static const char *
 describe(Parser *p, const Token *t)
 {
 	const TokenInfo *info = token_info(t->kind);
 
 	if (info)
-		return arena_printf(p->a, info->flags & TF_KEY ? "the keyword `%s`" : "`%s`", info->text);
+		return arena_printf(p->a, info->flags & TF_KEY ? "keyword `%s`" : "`%s`", info->text);
 	if (t->kind == 0 || (t->kind == TERM && t[1].kind == 0))
-		return "the end of the file";
+		return "end of the file";
 	if (t->kind == TERM)
 		return t[1].kind == '}' && !t[1].bol ? "`}`" :
-		       p->src->text[t->span.begin] == ';' ? "`;`" : "the end of the line";
-	return arena_printf(p->a, "%s `%.*s`", t->kind == NAME ? "the name" : t->kind == STRING ? "the string" : "the number",
+		       p->src->text[t->span.begin] == ';' ? "`;`" : "end of the line";
+	return arena_printf(p->a, "%s `%.*s`", t->kind == NAME ? "name" : t->kind == STRING ? "string" : "number",
 	                    (int)MIN(40, t->span.end - t->span.begin), p->src->text + t->span.begin);
 }
 
@@ -632,8 +632,24 @@ misspelt(Parser *p, const Token *prev, const Token *t)
 		near = token_near(word, TF_KEY | TF_SOFT);
 	if (!near || strcmp(near, word) == 0)
 		return false;
-	diag_error(p->d, w->span, "keyword", "`%s` is no keyword; did you mean `%s`?", word, near);
+	diag_error(p->d, w->span, "syntax-keyword", "`%s` is no keyword; did you mean `%s`?", word, near);
 	return true;
+}
+
+/* When the line goes on with the one before, which may not have been meant, say so. */
+static bool
+line_before(Parser *p, const Token *t)
+{
+	const Token *first = p->tok.p;
+
+	while (t > first && !t->bol)
+		t--;
+	const TokenInfo *info = t > first ? token_info((--t)->kind) : NULL;
+	bool open = info && !(info->flags & TF_ENDS) && !strchr("([{,", info->text[0]);
+
+	if (open)
+		diag_note(p->d, t->span, "the line goes on with this one, which ends in `%s`", info->text);
+	return open;
 }
 
 static int
@@ -657,22 +673,21 @@ yyreport_syntax_error(const yypcontext_t *ctx, Parser *p)
 	const char *want = wanted(p, can), *what = describe(p, t);
 
 	if (info && (info->flags & TF_KEY) && can[YYSYMBOL_NAME] && !can[YYSYMBOL_INT])
-		diag_error(p->d, t->span, "keyword", "`%s` is a keyword and cannot be a name", info->text);
+		diag_error(p->d, t->span, "syntax-keyword", "`%s` is a keyword and cannot be a name", info->text);
 	else if (after_value && (t->kind == EQ || t->kind == NE || t->kind == '<' || t->kind == LE ||
 	                         t->kind == '>' || t->kind == GE || t->kind == IN))
-		diag_error(p->d, t->span, "chain", "comparisons do not chain: write `a %s b and b %s c`",
+		diag_error(p->d, t->span, "syntax-chain", "comparisons do not chain: write `a %s b and b %s c`",
 		           info->text, info->text);
 	else if (after_value && t->kind == DOTS)
-		diag_error(p->d, t->span, "chain", "a range has two ends: one `..` stands between them");
+		diag_error(p->d, t->span, "syntax-chain", "a range has two ends: one `..` stands between them");
 	else if (want)
-		diag_error(p->d, t->span, "syntax", "unexpected %s; expected %s", what, want);
+		diag_error(p->d, t->span, "syntax-token", "unexpected %s; expected %s", what, want);
 	else
-		diag_error(p->d, t->span, "syntax", "unexpected %s", what);
-	if (after_value && t->kind == '=')
+		diag_error(p->d, t->span, "syntax-token", "unexpected %s", what);
+	if (!line_before(p, t) && after_value && t->kind == '=')
 		diag_note(p->d, t->span, "`=` binds a name, at the head of a statement; to compare, write `==`");
-	if (prev && prev->kind == NAME && token_keyword(prev->val->name, TF_SOFT))
-		diag_note(p->d, prev->span, "`%s` is a name here; as a keyword it begins a declaration",
-		          prev->val->name);
+	if (prev && prev->kind == NAME && t->kind == '{' && token_keyword(prev->val->name, TF_SOFT))
+		diag_note(p->d, prev->span, "as a keyword it needs a name: `%s NAME { ... }`", prev->val->name);
 	return 0;
 }
 
