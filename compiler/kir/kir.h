@@ -5,11 +5,12 @@
  *       %2:ix = const 1024
  *       %3:ix = mul %1, %2
  *       %4:f32x16 = const 0.5
- *       for %5:ix = %0 .. %2 step 16 {
- *         %6:ix = add %3, %5
- *         %7:f32x16 = load x[%6]
- *         %8:f32x16 = mul %7, %4
- *         store y[%6], %8
+ *       %5:ix = const 0
+ *       for %6:ix = %5 .. %2 step 16 {
+ *         %7:ix = add %3, %6
+ *         %8:f32x16 = load x[%7]
+ *         %9:f32x16 = mul %8, %4
+ *         store y[%7], %9
  *       }
  *     }
  *
@@ -115,7 +116,11 @@ typedef struct Kernel {
 
 /* ---- building ------------------------------------------------------------------
  * The builder keeps the innermost open block.  Ops with constant arguments fold, and
- * x + 0, x * 1, x * 0 (integers) vanish, so that index arithmetic may be written freely. */
+ * x + 0, x * 1, x * 0 (integers) vanish, and (x + 1) + 2 is x + 3, so that index arithmetic
+ * may be written freely.  A k_var is never taken for a constant or for a copy of another
+ * register: what an op makes of it is a new register that keeps the value of that moment.
+ * Constants and axes go to the top of the kernel, so they can be used anywhere once made.
+ * The builder does not check types: kernel_verify() does. */
 
 typedef struct KBuild KBuild;
 
@@ -125,6 +130,8 @@ void k_grid(KBuild *b, int64_t x, int64_t y, int64_t z);
 void k_threads(KBuild *b, int x, int y, int z);
 /* returns the buffer number used by load and store (index + 1) */
 uint32_t k_param(KBuild *b, const char *name, DType dt, int64_t count, bool out);
+/* bytes that the buffer's start is aligned to, at least: a power of two; the larger wins */
+void k_align(KBuild *b, uint32_t buf, int align);
 uint32_t k_buffer(KBuild *b, const char *name, KSpace space, DType dt, int64_t count);
 
 KType kt(KScalar s, int lanes);
@@ -160,6 +167,12 @@ void k_loop(KBuild *b);                                 /* opens */
 void k_break_if(KBuild *b, Reg cond);
 void k_close(KBuild *b);                                /* closes for, if or loop */
 void k_sync(KBuild *b, KOp op, int64_t imm);            /* barrier, cp_commit, cp_wait */
+Reg k_shuffle(KBuild *b, Reg x, int mask);              /* x of lane (mine xor mask) */
+Reg k_mma(KBuild *b, Reg x, Reg y, Reg z);
+void k_mma_to(KBuild *b, Reg dst, Reg x, Reg y, Reg z);
+void k_cp_async(KBuild *b, uint32_t shared, Reg at, uint32_t global, Reg from, int count,
+                Reg cond);                              /* cond 0: always */
+void k_atomic_add(KBuild *b, uint32_t buf, Reg index, Reg x);
 
 /* shorthands */
 static inline Reg k_add(KBuild *b, Reg x, Reg y) { return k_op(b, K_add, x, y, 0); }
@@ -194,7 +207,12 @@ typedef struct KArg { void *data; size_t bytes; } KArg; /* one for each global b
 /* Runs all tasks, one after another; the threads of a block in phases between barriers, each
  * warp's lanes together at shuffle and mma.  Checks every access (bounds, uninitialised shared and
  * local memory, two threads of a block touching one shared element with a write between
- * barriers).  False: err says kernel, task, thread and instruction. */
+ * barriers; two tasks, or two threads between barriers, touching one element of an out, one of
+ * them writing it, unless all are atomic_add).  False: err says kernel, task, thread and instruction. */
 bool kernel_interpret(const Kernel *k, const KArg *arg, size_t narg, char err[512]);
+
+/* The same, giving up with an error after so many turns of loops (0: never). */
+bool kernel_interpret_limit(const Kernel *k, const KArg *arg, size_t narg, uint64_t turns,
+                            char err[512]);
 
 #endif

@@ -1,0 +1,92 @@
+/* inner.h -- what the files of this room share.  Private to kir/.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef Y12_KIR_INNER_H
+#define Y12_KIR_INNER_H
+
+#include "kir/kir.h"
+
+enum {
+	KIR_MAX_DEPTH = 64,             /* nested blocks */
+	KIR_MAX_LANES = 64,
+	KIR_MAX_REGS = 1 << 22,
+	KIR_MAX_THREADS = 1024,
+	KIR_WARP = 32,
+};
+
+#define KIR_MAX_COUNT ((int64_t)1 << 40)        /* elements of a global buffer */
+#define KIR_MAX_LOCAL ((int64_t)1 << 28)        /* bytes of a shared or local buffer */
+
+static inline bool
+ks_real(KScalar s)
+{
+	return s >= KS_F16 && s <= KS_F64;
+}
+
+static inline bool
+ks_int(KScalar s)
+{
+	return s >= KS_U8 && s <= KS_IX;
+}
+
+static inline bool
+kt_same(KType x, KType y)
+{
+	return x.s == y.s && x.lanes == y.lanes;
+}
+
+static inline int64_t
+kernel_threads(const Kernel *k)
+{
+	return (int64_t)k->block[0] * k->block[1] * k->block[2];
+}
+
+/* Registers get the numbers 1, 2, 3 … in the order of the text. */
+void kernel_renumber(Kernel *k);
+
+/* "f32x16" */
+void ktype_text(Text *t, KType type);
+/* One instruction as one line, without its blocks and the newline. */
+void kinst_text(Text *t, const Kernel *k, const KInst *i);
+
+/* ---- eval.c: what a lane computes, the only place that says so ------------------- */
+
+/* A register's lanes lie one after another in cells: i1 and u8 in a byte, i32 in 4,
+ * i64 and ix in 8, f16, bf16 and f32 in a float, f64 in a double. */
+extern const uint8_t kcell_bytes[KS_COUNT];
+
+/* d[i] = op(a[i], b[i], c[i]) for n lanes; unused arguments may be any readable cells. */
+typedef void KLaneFn(void *d, const void *a, const void *b, const void *c, int n);
+
+/* s: scalar type of a (of b for select, which reads a lane of a each).  NULL: the op is
+ * not defined on s, or is none of the lane by lane ones. */
+KLaneFn *klane_fn(KOp op, KScalar s);
+KLaneFn *klane_cast(KScalar from, KScalar to);
+
+/* Whether integer div, rem, shl and shr are defined for every lane of b. */
+bool klane_defined(KOp op, KScalar s, const void *b, int n);
+
+/* A constant: i for integers and i1, f for reals. */
+typedef struct KConst { int64_t i; double f; } KConst;
+
+void kconst_to_cell(KScalar s, KConst c, void *cell);
+KConst kconst_from_cell(KScalar s, const void *cell);
+KConst kconst_wrap(KScalar s, KConst c);                /* rounded to, or wrapped into, s */
+
+/* ---- fold.c: what an op becomes when arguments are known ------------------------- */
+
+typedef enum KFoldKind { KFOLD_NONE, KFOLD_CONST, KFOLD_ARG, KFOLD_OP } KFoldKind;
+typedef struct KFold {
+	KFoldKind kind;
+	KConst c;               /* CONST: in every lane */
+	int arg;                /* ARG: the result is a[arg] */
+	KOp op;                 /* OP: the same as op(a[x[0]], a[x[1]]) */
+	int x[2];
+} KFold;
+
+/* known[j]: argument j is the constant c[j] in every lane; from: scalar type of a[0] (for
+ * cast and comparisons it differs from the result's).  Looks at op, a, imm and the types. */
+KFold kfold(const KInst *i, KType type, KType from, const bool known[3], const KConst c[3]);
+
+#endif

@@ -1,0 +1,100 @@
+/* kir.c -- the tables, made from the rows of kops.def, and what everyone asks a kernel.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "kir/inner.h"
+
+const char *const kscalar_name[KS_COUNT] = {
+	[KS_NONE] = "none", [KS_I1] = "i1", [KS_U8] = "u8", [KS_I32] = "i32", [KS_I64] = "i64",
+	[KS_IX] = "ix", [KS_F16] = "f16", [KS_BF16] = "bf16", [KS_F32] = "f32", [KS_F64] = "f64",
+};
+
+const char *const kaxis_name[KAXIS_COUNT] = {
+	[KAXIS_BLOCK_X] = "block.x", [KAXIS_BLOCK_Y] = "block.y", [KAXIS_BLOCK_Z] = "block.z",
+	[KAXIS_THREAD_X] = "thread.x", [KAXIS_THREAD_Y] = "thread.y", [KAXIS_THREAD_Z] = "thread.z",
+	[KAXIS_LANE] = "lane", [KAXIS_WARP] = "warp",
+};
+
+const KOpInfo kop_info[K_COUNT] = {
+	[K_none] = { "none", 0, KSHAPE_NONE, KCLASS_PURE, KWORLD_ANY, "nothing" },
+#define KOP(name, args, shape, cls, world, meaning) \
+	[K_##name] = { #name, args, KSHAPE_##shape, KCLASS_##cls, KWORLD_##world, meaning },
+#include "kir/kops.def"
+#undef KOP
+};
+
+KType
+kt(KScalar s, int lanes)
+{
+	return (KType){ (uint8_t)s, (uint8_t)lanes };
+}
+
+KScalar
+kscalar_of(DType dt)
+{
+	static const KScalar of[DT_COUNT] = {
+		[DT_U8] = KS_U8, [DT_BOOL] = KS_I1, [DT_I32] = KS_I32, [DT_I64] = KS_I64,
+		[DT_F16] = KS_F16, [DT_BF16] = KS_BF16, [DT_F32] = KS_F32, [DT_F64] = KS_F64,
+	};
+
+	return of[dt];
+}
+
+static size_t
+count_insts(const KBlock *b)
+{
+	size_t n = b->inst.n;
+
+	for (size_t i = 0; i < b->inst.n; i++) {
+		if (b->inst.p[i].body)
+			n += count_insts(b->inst.p[i].body);
+		if (b->inst.p[i].other)
+			n += count_insts(b->inst.p[i].other);
+	}
+	return n;
+}
+
+size_t
+kernel_insts(const Kernel *k)
+{
+	return count_insts(&k->body);
+}
+
+/* new number of r, given on first sight */
+static Reg
+renumber(Reg *to, Reg r, Reg *last)
+{
+	if (r && !to[r])
+		to[r] = ++*last;
+	return to[r];
+}
+
+static void
+renumber_block(KBlock *b, Reg *to, Reg *last)
+{
+	for (size_t i = 0; i < b->inst.n; i++) {
+		KInst *x = &b->inst.p[i];
+
+		for (int j = 0; j < 3; j++)
+			x->a[j] = renumber(to, x->a[j], last);
+		x->dst = renumber(to, x->dst, last);
+		if (x->body)
+			renumber_block(x->body, to, last);
+		if (x->other)
+			renumber_block(x->other, to, last);
+	}
+}
+
+void
+kernel_renumber(Kernel *k)
+{
+	Reg *to = NEWN(k->a, Reg, k->reg.n), last = 0;
+
+	renumber_block(&k->body, to, &last);
+	KType *reg = NEWN(k->a, KType, (size_t)last + 1);
+	for (size_t r = 1; r < k->reg.n; r++)
+		if (to[r])
+			reg[to[r]] = k->reg.p[r];
+	k->reg.p = reg;
+	k->reg.n = k->reg.cap = (size_t)last + 1;
+}
