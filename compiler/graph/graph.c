@@ -428,6 +428,17 @@ graph_order(Graph *g)
 	arena_free(tmp);
 }
 
+Graph
+graph_ordered(Arena *a, const Graph *g)
+{
+	Graph h = *g;
+
+	h.a = a;
+	memset(&h.order, 0, sizeof(h.order));
+	graph_order(&h);
+	return h;
+}
+
 void
 graph_replace(Graph *g, Val old, Val new_)
 {

@@ -236,6 +236,9 @@ bool infer_type(Arena *a, OpKind op, const Type *const *arg, int narg,
  * value number, but each value's arguments right before it if they are not there yet. */
 void graph_order(Graph *g);
 
+/* The same nodes under a fresh order made in a: for readers, who leave g as it is. */
+Graph graph_ordered(Arena *a, const Graph *g);
+
 #define graph_foreach(g, v)                                                        \
 	for (size_t i_##v = 0; i_##v < (g)->order.n; i_##v++)                      \
 		for (Val v = (g)->order.p[i_##v], once_##v = 1; once_##v; once_##v = 0)
@@ -277,7 +280,8 @@ bool graph_verify(const Graph *g, const char **err);
 typedef struct Tensor { Type type; void *data; } Tensor;
 
 /* One op on tensors: simple, f32 with f64 accumulation where it sums, obviously
- * right.  out->type is set by the caller from the node; out->data is made in a. */
+ * right.  out->type is set by the caller from the node; out->data is made in a (or is the
+ * node's own data: const, param). */
 bool eval_node(Arena *a, const Graph *g, Val v, const Tensor *const *arg, Tensor *out, const char **err);
 
 /* A whole entry: in[i] for g->input.p[i] (NULL data: the input's default), out[i] for g->output.

@@ -665,7 +665,7 @@ infer_batch_norm(Infer *in)
 	const Type *x = in->arg[0];
 
 	*in->out = *x;
-	if (!want(in, 0, "x", KIND_REAL))
+	if (!want(in, 0, "x", KIND_REAL) || !need(in, A_eps))
 		return false;
 	if (x->rank < 2)
 		return no(in, "x has %d dims (%s), but needs at least 2", x->rank, text(in, x));

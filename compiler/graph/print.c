@@ -259,11 +259,7 @@ void
 graph_print(FILE *f, const Graph *g)
 {
 	Arena *a = arena_new();
-	Graph ordered = *g;             /* so that g's own order stays as it is */
-
-	ordered.a = a;
-	memset(&ordered.order, 0, sizeof(ordered.order));
-	graph_order(&ordered);
+	Graph ordered = graph_ordered(a, g);
 
 	print_head(f, a, g);
 	graph_foreach(&ordered, v)

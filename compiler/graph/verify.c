@@ -339,7 +339,7 @@ check_place(Verify *c, Val v)
 
 	if (!p->buf) {
 		/* a small constant may be part of the kernels' code */
-		if (n->op == OP_const || !in_memory(c, v))
+		if (n->op == OP_const || !in_memory(c, v) || !c->outside[v])
 			return true;
 		return no(c, "%s: has no place", who(c, v));
 	}
@@ -710,24 +710,19 @@ bool
 graph_verify(const Graph *g, const char **err)
 {
 	Arena *a = arena_new();
-	Verify c = { .g = g, .a = a, .ordered = *g, .err = err };
-	bool ok;
+	Verify c = { .g = g, .a = a, .ordered = graph_ordered(a, g), .err = err };
 
-	c.ordered.a = a;
-	memset(&c.ordered.order, 0, sizeof(c.ordered.order));
 	c.def = NEWN(a, int32_t, g->node.n);
 	c.last = NEWN(a, int32_t, g->node.n);
 	c.outside = NEWN(a, bool, g->node.n);
 	c.step = NEWN(a, int32_t, g->group.n);
-	ok = check_ends(&c);
-	if (ok) {
-		graph_order(&c.ordered);
-		ok = check_nodes(&c) &&
-			(!is_grouped(&c) || check_groups(&c)) &&
-			(!g->sched.n || check_schedule(&c)) &&
-			(!has_plan(g) || (g->sched.n || no(&c, "there is a plan, but no schedule"))) &&
-			(!has_plan(g) || check_plan(&c));
-	}
+
+	bool ok = check_ends(&c) && check_nodes(&c) &&
+		(!is_grouped(&c) || check_groups(&c)) &&
+		(!g->sched.n || check_schedule(&c)) &&
+		(!has_plan(g) || g->sched.n || no(&c, "there is a plan, but no schedule")) &&
+		(!has_plan(g) || check_plan(&c));
+
 	arena_free(a);
 	return ok;
 }
