@@ -3,8 +3,8 @@
  *     header | sections: strings, tensors, entries, launches, args, kernels, meta | code | consts
  *
  * Little-endian; every record a multiple of 8 bytes; every reference an index or an
- * offset that the reader checks.  The header's checksum (XXH3-64 of everything after
- * the checksum field) finds damage; the checks of open.c find malice.  Code starts on a
+ * offset that the reader checks.  The header's checksum (of everything after the
+ * checksum field) finds damage; the checks of open.c find malice.  Code starts on a
  * page boundary so that it can be mapped executable; consts start on a 64-byte one.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -13,6 +13,7 @@
 #define Y12_FORMAT_H
 
 #include <stdint.h>
+#include <string.h>
 
 #define Y12E_MAGIC "Y12ENGN\n"
 enum { Y12E_VERSION = 1, Y12E_PAGE = 4096, Y12E_ALIGN = 64, Y12E_RANK = 6 };
@@ -24,7 +25,7 @@ typedef struct y12e_header {
 	uint32_t version;
 	uint32_t reserved;
 	uint64_t file_bytes;
-	uint64_t checksum;      /* XXH3-64 of all bytes after this field */
+	uint64_t checksum;      /* y12e_checksum() of all bytes after this field */
 	uint64_t arena_bytes;
 	y12e_range strings;     /* count: bytes; NUL-terminated texts, offset 0 is "" */
 	y12e_range tensors;     /* y12e_tensor */
@@ -88,5 +89,30 @@ typedef struct y12e_code {
 } y12e_code;
 
 typedef struct y12e_meta { uint32_t key, value; } y12e_meta;
+
+/* Damage detector, not a signature: four lanes of multiply and rotate over 8-byte words, so that
+ * checking costs less than reading.  Defined here because writer and reader must agree. */
+static inline uint64_t
+y12e_checksum(const void *data, uint64_t n)
+{
+	const uint8_t *p = data;
+	uint64_t lane[4] = { 0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0x2545f4914f6cdd1d };
+	uint64_t h = n;
+
+	for (uint64_t i = 0; i < n; i += 32) {
+		uint64_t w[4] = { 0 };
+
+		memcpy(w, p + i, n - i < 32 ? n - i : 32);
+		for (int j = 0; j < 4; j++) {
+			lane[j] = (lane[j] ^ w[j]) * 0xd6e8feb86659fd93;
+			lane[j] = lane[j] << 29 | lane[j] >> 35;
+		}
+	}
+	for (int j = 0; j < 4; j++) {
+		h = (h ^ lane[j]) * 0x9e3779b97f4a7c15;
+		h ^= h >> 32;
+	}
+	return h;
+}
 
 #endif

@@ -1,0 +1,60 @@
+/* compile.h -- from a spec and weights to an engine in memory: the whole compiler.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef Y12_COMPILE_H
+#define Y12_COMPILE_H
+
+#include "base/base.h"
+#include "base/diag.h"
+#include "engine/program.h"
+#include "graph/graph.h"
+#include "passes/passes.h"
+#include "target/target.h"
+#include "weights/weights.h"
+
+typedef struct KeyValue { const char *key, *value; } KeyValue;
+
+typedef struct CompileOptions {
+	const char *model;              /* .y12 file */
+	const char *weights;            /* NULL: none (dump, info); kernels get no constants then */
+	const char *scale;              /* NULL: from the weights, else the model's default */
+	int64_t frame[2];               /* H, W of the network's picture: multiples of 32 */
+	int64_t fit[2];                 /* H, W that pictures are scaled to fit; {0}: frame */
+	int batch;
+	int max_det;
+	const char *const *entries;     /* NULL-terminated; NULL: all of the model */
+	const KeyValue *params;         /* other parameters of the model */
+	size_t nparams;
+	const Target *target;           /* NULL: target_host() */
+	const char *cache_dir;          /* NULL: no cache */
+	bool verify;                    /* after every pass */
+	FILE *log;                      /* pass_log; NULL: nowhere */
+	AfterPass *after;               /* sees every graph after every pass; NULL */
+	void *after_user;
+	const char *last_pass;          /* stop after this pass: no kernels; NULL: all */
+} CompileOptions;
+
+/* What compiling left behind, each stage as far as it went. */
+typedef struct Compiled {
+	GraphModule *module;            /* after the passes */
+	Program *program;               /* kernels and launches; NULL if it stopped before */
+	void *image;                    /* the engine, 64-byte aligned, in the arena; NULL likewise */
+	size_t image_bytes;
+	bool code_cached;
+	const Weights *weights;         /* NULL: none; unmap with weights_close when done with image's making */
+	struct { const char *stage; double seconds; } time[16];
+	int ntime;
+} Compiled;
+
+/* False: errors are in d. */
+bool compile(Arena *a, Diag *d, const CompileOptions *o, Compiled *out);
+
+/* The engine from the cache if this very compilation was done before (same spec files, weights, options,
+ * target, compiler), else compiled and put there.  What `predict` calls. */
+bool compile_cached(Arena *a, Diag *d, const CompileOptions *o, const void **image, size_t *bytes, bool *hit);
+
+/* Folders where `use std.…` and models are looked for: YOLO12C_PATH, beside the executable, the installed ones. */
+const char *const *library_dirs(Arena *a, size_t *n);
+
+#endif

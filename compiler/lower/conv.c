@@ -1,0 +1,375 @@
+/* conv.c -- convolution on NHWC: dense, grouped, 1x1 and larger, any stride.
+ *
+ * A task owns some rows of the result and some blocks of `pack` output channels.  Its
+ * tiles are P pixels of one row by `pack` channels, held in P * pack / lanes vector
+ * registers:
+ *
+ *     for block of channels, row oh, tile of P pixels
+ *       acc[p][j] = 0
+ *       for kh with its row inside the picture
+ *         for input channel c
+ *           for kw                                                 (unrolled)
+ *             acc[p][j] += x[oh*s-pad+kh][(ow+p)*s-pad+kw][c] * w[block][kh][kw][c][j]
+ *       epilogue(acc + bias)
+ *
+ * x comes in as scalars that the machine broadcasts, w as vectors from the packed
+ * block, so a tile makes P * pack / lanes multiply-adds from P + pack / lanes loads.
+ * Borders: widths are static, so which (p, kw) fall outside is known for the first
+ * and the last tile of a row, and those products are simply not there: three bodies
+ * (first, middle, last) instead of padding in memory.  The sums go through a small
+ * local buffer to one epilogue loop, so that its code exists once.
+ *
+ * A 1x1 convolution with stride 1 sees the picture as one long row when rows follow
+ * each other in every operand.
+ *
+ * tile = { lanes, pack / lanes, P, rows a task, blocks a task }
+ * packed weights: [block][R][S][C/g][pack], zero past the last channel.  With groups,
+ * a block never crosses from one group of output channels into the next.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "lower/gen.h"
+
+enum { T_LANES, T_VECS, T_PIXELS, T_ROWS, T_BLOCKS, T_COUNT };
+
+/* A convolution in numbers.  w1 etc. are widths as the kernel sees them (flattened or not). */
+typedef struct Conv {
+	Val x, w, bias, root;
+	int64_t n, h, w1, c;            /* input; c per group */
+	int64_t oh, ow, oc;             /* output; oc in all */
+	int64_t r, s, sh, sw, ph, pw;   /* kernel, strides, pads */
+	int64_t groups, pack, blocks;
+	int lanes, vecs, pixels;
+	int64_t rows, blocks_a_task;
+	bool flat;
+} Conv;
+
+static Conv
+conv_of(const Graph *g, const Group *gr)
+{
+	const Node *n = graph_node(g, gr->root);
+	const Node *x = graph_node(g, n->arg[0]), *w = graph_node(g, n->arg[1]);
+	Conv c = { .x = n->arg[0], .w = n->arg[1], .bias = n->narg > 2 ? n->arg[2] : 0, .root = gr->root };
+	bool packed = attr_find(n, A_pack) != NULL;
+
+	c.n = x->type.dim[0], c.h = x->type.dim[1], c.w1 = x->type.dim[2];
+	c.oh = n->type.dim[1], c.ow = n->type.dim[2], c.oc = n->type.dim[3];
+	c.groups = attr_int(n, A_groups, 1);
+	c.c = x->type.dim[3] / c.groups;
+	c.r = w->type.dim[packed ? 1 : 2], c.s = w->type.dim[packed ? 2 : 3];
+	c.sh = attr_ints(n, A_stride, 0, 1), c.sw = attr_ints(n, A_stride, 1, c.sh);
+	c.ph = attr_ints(n, A_pad, 0, 0), c.pw = attr_ints(n, A_pad, 1, c.ph);
+	return c;
+}
+
+static bool
+pointwise_conv(const Conv *c)
+{
+	return c->r == 1 && c->s == 1 && c->sh == 1 && c->sw == 1 && c->ph == 0 && c->pw == 0;
+}
+
+/* Pixels of a tile: as many as registers allow, but rather a few less than a small
+ * remainder.  Each tile pays about two multiply-adds' time besides its own. */
+static int
+choose_pixels(int64_t width, int most)
+{
+	double best = 1e30;
+	int pick = 1;
+
+	for (int p = MIN(most, (int)MIN(width, 1 << 20)); p >= 1; p--) {
+		int64_t full = width / p, rest = width % p;
+		double cost = (double)full * (p + 2.0) + (rest ? (double)rest + 2.0 : 0);
+
+		if (cost < best - 1e-9)
+			best = cost, pick = p;
+		if (p <= most / 2 && pick > p)
+			break;
+	}
+	return pick;
+}
+
+void
+choose_conv(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
+{
+	Conv c = conv_of(g, gr);
+	int64_t oc = c.oc / c.groups, width = pointwise_conv(&c) ? c.oh * c.ow : c.ow;
+	int lanes = target_lanes(t), vecs, most, regs = t->vector_regs;
+	int64_t bytes;
+
+	(void)a;
+	/* narrow layers use narrower vectors rather than empty lanes */
+	while (lanes > 4 && oc <= lanes / 2)
+		lanes /= 2;
+	if (c.groups > 1)
+		lanes = lanes_dividing(oc, lanes);
+	vecs = oc % (2 * lanes) == 0 || (c.groups == 1 && oc > 3 * lanes) ? 2 : 1;
+	/* sums, a vector of weights each, two more for broadcasts */
+	most = (regs - vecs - 2) / vecs;
+	most = MAX(1, MIN(most, 28 / vecs));
+
+	gr->ntile = T_COUNT;
+	gr->tile[T_LANES] = lanes;
+	gr->tile[T_VECS] = vecs;
+	gr->tile[T_PIXELS] = choose_pixels(width, most);
+	*pack = lanes * vecs;
+	/* A task's weights should stay in the second-level cache beside its rows, and there
+	 * should be enough tasks for a few threads to share evenly. */
+	bytes = c.r * c.s * c.c * *pack * 4;
+	gr->tile[T_BLOCKS] = (int32_t)MAX(1, MIN(ceil_div(oc, *pack), t->l2 / 4 / MAX(bytes, 1)));
+	if (c.groups > 1)
+		gr->tile[T_BLOCKS] = (int32_t)ceil_div(oc, *pack);
+	if (pointwise_conv(&c)) {
+		int64_t tiles = ceil_div(width, gr->tile[T_PIXELS]);
+
+		gr->tile[T_ROWS] = (int32_t)MAX(1, MIN(tiles, MAX(4, ceil_div(tiles, 16))));
+	} else {
+		gr->tile[T_ROWS] = (int32_t)MAX(1, ceil_div(c.oh, 16));
+	}
+}
+
+typedef struct Body {
+	Gen *z;
+	const Conv *c;
+	uint32_t bx, bw, acc;
+	Reg n, oh, ob;          /* picture, output row, block of output channels */
+	Reg chan;               /* first input channel of the block's group, or 0 */
+} Body;
+
+/* Sums of one tile whose first pixel is `first` (static, or -1: in register ow0, away from
+ * borders), `count` pixels wide, left in the local buffer. */
+static void
+tile_sums(Body *o, Reg ow0, int64_t first, int count)
+{
+	Gen *z = o->z;
+	KBuild *b = z->b;
+	const Conv *c = o->c;
+	const Node *x = gen_node(z, c->x);
+	const int64_t *st = x->place.stride;
+	KType vt = kt(KS_F32, c->lanes);
+	Reg *sum = NEWN(z->a, Reg, (size_t)(count * c->vecs)), zero = k_real(b, vt, 0);
+	Reg row, wrow, lo, hi, kh, ch, col;
+	int64_t step;
+
+	for (int i = 0; i < count * c->vecs; i++) {
+		sum[i] = k_var(b, vt);
+		k_mov_to(b, sum[i], zero);
+	}
+	/* rows of the kernel that meet the picture */
+	row = k_addi(b, k_muli(b, o->oh, c->sh), -c->ph);
+	lo = k_op(b, K_max, k_ix(b, 0), k_sub(b, k_ix(b, 0), row), 0);
+	hi = k_op(b, K_min, k_ix(b, c->r), k_sub(b, k_ix(b, c->h), row), 0);
+	col = first < 0 ? k_muli(b, ow0, c->sw * st[2]) : k_ix(b, first * c->sw * st[2]);
+	col = k_add(b, col, k_add(b, k_muli(b, o->n, st[0]), o->chan));
+	if (c->ph == 0 && c->r == 1)
+		lo = k_ix(b, 0), hi = k_ix(b, 1);
+	kh = k_is_int(b, hi, &step) && step == 1 ? k_ix(b, 0) : k_for(b, lo, hi, 1);
+	{
+		Reg xrow = k_add(b, col, k_muli(b, k_add(b, row, kh), st[1]));
+
+		wrow = k_muli(b, k_add(b, k_muli(b, o->ob, c->r), kh), c->s * c->c * c->pack);
+		step = c->s == 1 && c->c % 4 == 0 ? 4 : c->s == 1 && c->c % 2 == 0 ? 2 : 1;
+		if (c->c * c->s <= 12)
+			step = c->c;
+		ch = step == c->c ? k_ix(b, 0) : k_for(b, k_ix(b, 0), k_ix(b, c->c), step);
+
+		Reg xat = k_add(b, xrow, k_muli(b, ch, st[3]));
+		Reg wat = k_add(b, wrow, k_muli(b, ch, c->pack));
+
+		for (int64_t u = 0; u < step; u++)
+			for (int64_t kw = 0; kw < c->s; kw++) {
+				Reg wv[8];
+				bool have = false;
+
+				for (int p = 0; p < count; p++) {
+					int64_t iw = (first < 0 ? 0 : first + p) * c->sw - c->pw + kw;
+					Reg xs;
+
+					if (first >= 0 && (iw < 0 || iw >= c->w1))
+						continue;
+					if (!have)
+						for (int j = 0; j < c->vecs; j++)
+							wv[j] = k_load(b, o->bw, k_addi(b, wat,
+								(kw * c->c + u) * c->pack + j * c->lanes), c->lanes);
+					have = true;
+					xs = k_splat(b, c->lanes, k_load(b, o->bx, k_addi(b, xat,
+						(p * c->sw - c->pw + kw) * st[2] + u * st[3]), 1));
+					for (int j = 0; j < c->vecs; j++)
+						k_op_to(b, sum[p * c->vecs + j], K_fma, xs, wv[j], sum[p * c->vecs + j]);
+				}
+			}
+		if (step != c->c)
+			k_close(b);
+	}
+	if (!k_is_int(b, hi, &step) || step != 1)
+		k_close(b);
+	for (int i = 0; i < count * c->vecs; i++)
+		k_store(b, o->acc, k_ix(b, i * c->lanes), sum[i]);
+}
+
+/* epilogue of `count` pixels (a register) from ow0 on */
+static void
+tile_finish(Body *o, Reg ow0, Reg count)
+{
+	Gen *z = o->z;
+	KBuild *b = z->b;
+	const Conv *c = o->c;
+	int64_t per_group = c->oc / c->groups, last = per_group - (ceil_div(per_group, c->pack) - 1) * c->pack;
+	bool ragged = last != c->pack;          /* the last block has fewer channels (groups == 1 then) */
+	Reg p = k_for(b, k_ix(b, 0), count, 1), oc0 = k_muli(b, o->ob, c->pack);
+
+	for (int part = 0; part < (ragged ? 2 : 1); part++) {
+		if (ragged) {
+			if (part == 0)
+				k_if(b, k_op(b, K_lt, o->ob, k_ix(b, c->blocks - 1), 0));
+			else
+				k_else(b);
+		}
+		gen_forget_bases(z);
+		for (int j = 0; j < c->vecs; j++) {
+			int active = part == 0 ? c->lanes : (int)MIN(c->lanes, last - j * c->lanes);
+			Coord at = { .vdim = 3, .lanes = c->lanes, .active = active };
+			Reg sum;
+
+			if (active <= 0)
+				break;
+			at.r[0] = o->n;
+			if (c->flat) {
+				at.r[2] = k_add(b, ow0, p);
+			} else {
+				at.r[1] = o->oh;
+				at.r[2] = k_add(b, ow0, p);
+			}
+			at.r[3] = oc0;
+			at.k[3] = j * c->lanes;
+			sum = k_load(b, o->acc, k_addi(b, k_muli(b, p, c->pack), j * c->lanes), c->lanes);
+			if (c->bias)
+				sum = k_add(b, sum, k_load_part(b, gen_buf(z, c->bias),
+					k_addi(b, oc0, j * c->lanes), c->lanes, active));
+			gen_finish(z, &at, sum);
+		}
+	}
+	if (ragged)
+		k_close(b);
+	k_close(b);
+	gen_forget_bases(z);
+}
+
+/* the tiles of one row, or of the part [lo, hi) of a flat one (tile numbers) */
+static void
+row_tiles(Body *o, Reg lo, Reg hi)
+{
+	Gen *z = o->z;
+	KBuild *b = z->b;
+	const Conv *c = o->c;
+	int64_t tiles = ceil_div(c->ow, c->pixels), rest = c->ow - (tiles - 1) * c->pixels;
+	/* a tile is in the middle if none of its pixels reaches past a border */
+	int64_t left = 0, right = 0;
+	Reg t, ow0, count;
+
+	while (left < tiles && left * c->pixels * c->sw < c->pw)
+		left++;
+	while (right < tiles - left &&
+	       (rest != c->pixels && right == 0 ? true :
+	        ((tiles - right) * c->pixels - 1) * c->sw - c->pw + c->s - 1 >= c->w1))
+		right++;
+	t = k_for(b, lo, hi, 1);
+	ow0 = k_muli(b, t, c->pixels);
+	count = k_var(b, kt(KS_IX, 1));
+	k_mov_to(b, count, k_ix(b, c->pixels));
+	int opened = 0;
+
+	for (int64_t i = 0; i < tiles; i++) {
+		bool edge = i < left || i >= tiles - right;
+		int width = (int)(i == tiles - 1 ? rest : c->pixels);
+
+		if (!edge)
+			continue;
+		k_if(b, k_op(b, K_eq, t, k_ix(b, i), 0));
+		tile_sums(o, ow0, i * c->pixels, width);
+		if (width != c->pixels)
+			k_mov_to(b, count, k_ix(b, width));
+		k_else(b);
+		opened++;
+	}
+	if (left + right < tiles)
+		tile_sums(o, ow0, -1, c->pixels);
+	while (opened--)
+		k_close(b);
+	tile_finish(o, ow0, count);
+	k_close(b);
+}
+
+bool
+lower_conv(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
+{
+	const Group *gr = &cx->g->group.p[group];
+	const Node *n = graph_node(cx->g, gr->root);
+	Conv c = conv_of(cx->g, gr);
+	Gen gen, *z = &gen;
+	Body o;
+	KBuild *b;
+	int64_t chunks, per_group, tasks_b;
+	Reg task, lo, hi, row;
+
+	if (!node_nhwc(n) || !attr_find(n, A_pack)) {
+		*err = arena_printf(cx->a, "conv2d %%%u: the kernel needs layout=\"nhwc\" and packed weights; "
+		                    "run the passes layout and tile", gr->root);
+		return false;
+	}
+	if (attr_ints(n, A_dilation, 0, 1) != 1 || attr_ints(n, A_dilation, 1, 1) != 1) {
+		*err = arena_printf(cx->a, "conv2d %%%u: no kernel for dilation", gr->root);
+		return false;
+	}
+	c.lanes = gr->tile[T_LANES];
+	c.vecs = gr->tile[T_VECS];
+	c.pixels = gr->tile[T_PIXELS];
+	c.rows = gr->tile[T_ROWS];
+	c.blocks_a_task = gr->tile[T_BLOCKS];
+	c.pack = attr_int(n, A_pack, 0);
+	c.blocks = graph_node(cx->g, c.w)->type.dim[0];
+	c.flat = pointwise_conv(&c) && gen_flattens(cx->g, group);
+	if (c.flat) {
+		c.ow *= c.oh, c.w1 = c.ow;
+		c.oh = c.h = 1;
+	} else if (c.pixels > c.ow) {
+		c.pixels = (int)c.ow;
+	}
+	gen_begin(z, cx, group, arena_printf(cx->a, "conv%" PRId64 "x%" PRId64 "s%" PRId64 "_%" PRId64
+		"_%" PRId64 "_%" PRId64, c.r, c.s, c.sh, c.c * c.groups, c.oc, c.flat ? 0 : c.ow));
+	b = z->b;
+	o = (Body){ .z = z, .c = &c, .bx = gen_buf(z, c.x), .bw = gen_buf(z, c.w) };
+	if (c.bias)
+		gen_buf(z, c.bias);
+	o.acc = k_buffer(b, "sum", KSPACE_LOCAL, DT_F32, c.pixels * c.pack);
+	k_align(b, o.acc, 64);
+
+	chunks = c.flat ? ceil_div(ceil_div(c.ow, c.pixels), c.rows) : ceil_div(c.oh, c.rows);
+	per_group = c.blocks / c.groups;
+	tasks_b = c.groups > 1 ? c.groups : ceil_div(c.blocks, c.blocks_a_task);
+	k_grid(b, chunks, tasks_b, c.n);
+	o.n = c.n > 1 ? k_axis(b, KAXIS_BLOCK_Z) : k_ix(b, 0);
+	row = k_muli(b, chunks > 1 ? k_axis(b, KAXIS_BLOCK_X) : k_ix(b, 0), c.rows);
+	task = tasks_b > 1 ? k_axis(b, KAXIS_BLOCK_Y) : k_ix(b, 0);
+	if (c.groups > 1) {
+		o.chan = k_muli(b, task, c.c * gen_node(z, c.x)->place.stride[3]);
+		lo = k_muli(b, task, per_group);
+		hi = k_addi(b, lo, per_group);
+	} else {
+		o.chan = k_ix(b, 0);
+		lo = k_muli(b, task, c.blocks_a_task);
+		hi = k_op(b, K_min, k_ix(b, c.blocks), k_addi(b, lo, c.blocks_a_task), 0);
+	}
+	o.ob = k_for(b, lo, hi, 1);
+	if (c.flat) {
+		o.oh = k_ix(b, 0);
+		row_tiles(&o, row, k_op(b, K_min, k_addi(b, row, c.rows),
+			k_ix(b, ceil_div(c.ow, c.pixels)), 0));
+	} else {
+		o.oh = k_for(b, row, k_op(b, K_min, k_addi(b, row, c.rows), k_ix(b, c.oh), 0), 1);
+		row_tiles(&o, k_ix(b, 0), k_ix(b, ceil_div(c.ow, c.pixels)));
+		k_close(b);
+	}
+	k_close(b);
+	gen_end(z, out);
+	return true;
+}

@@ -1,0 +1,206 @@
+/* depthwise.c -- convolution with one input channel for each output channel, on NHWC.
+ *
+ * Lanes run along channels, and P neighbouring pixels of a row share what they load:
+ *
+ *     for block of channels, row oh, tile of P pixels
+ *       acc[p] = 0
+ *       for kh with its row inside the picture
+ *         w[kw] = kernel row
+ *         for column i of the P * s + S - s that the tile sees           (unrolled)
+ *           acc[p] += x[row][i] * w[i - p * s]  for each p that sees it
+ *       epilogue(acc + bias)
+ *
+ * so with stride 1 each input is loaded once for S products.  Borders as in conv.c:
+ * the first and the last tiles of a row are bodies of their own, without the products
+ * that fall outside.
+ *
+ * tile = { lanes, P, rows a task }; packed weights: [block][R][S][1][lanes]
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "lower/gen.h"
+
+enum { T_LANES, T_PIXELS, T_ROWS, T_COUNT };
+
+void
+choose_depthwise(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
+{
+	const Node *n = graph_node(g, gr->root), *w = graph_node(g, n->arg[1]);
+	int64_t oc = n->type.dim[3], ow = n->type.dim[2], s = w->type.dim[3];
+	int lanes = target_lanes(t), most;
+
+	(void)a;
+	while (lanes > 4 && oc <= lanes / 2)
+		lanes /= 2;
+	/* sums, a row of weights, and an input */
+	most = (int)MAX(1, MIN(12, t->vector_regs - s - 2));
+	gr->ntile = T_COUNT;
+	gr->tile[T_LANES] = lanes;
+	gr->tile[T_PIXELS] = (int32_t)MIN(ow, most);
+	for (int p = most; p > most / 2; p--)
+		if (ow % p == 0) {
+			gr->tile[T_PIXELS] = p;
+			break;
+		}
+	gr->tile[T_ROWS] = (int32_t)MAX(1, ceil_div(n->type.dim[1], 8));
+	*pack = lanes;
+}
+
+typedef struct Body {
+	Gen *z;
+	const Node *x;
+	uint32_t bx, bw;
+	Val bias;
+	int64_t h, w, oh, ow, oc, r, s, sh, sw, ph, pw;
+	int lanes, pixels;
+	Reg n, row, block;      /* picture, output row, block of channels */
+} Body;
+
+/* One tile of `count` pixels.  first: static first pixel, or -1 = away from borders, at ow0. */
+static void
+tile(Body *o, Reg ow0, int64_t first, int count, int active)
+{
+	Gen *z = o->z;
+	KBuild *b = z->b;
+	const int64_t *st = o->x->place.stride;
+	KType vt = kt(KS_F32, o->lanes);
+	Reg *sum = NEWN(z->a, Reg, (size_t)count), *wv = NEWN(z->a, Reg, (size_t)o->s);
+	Reg zero = k_real(b, vt, 0), row, lo, hi, kh, at, wat, c0 = k_muli(b, o->block, o->lanes);
+	int64_t from = -o->pw, to = (count - 1) * o->sw - o->pw + o->s;
+
+	for (int p = 0; p < count; p++) {
+		sum[p] = k_var(b, vt);
+		k_mov_to(b, sum[p], zero);
+	}
+	row = k_addi(b, k_muli(b, o->row, o->sh), -o->ph);
+	lo = k_op(b, K_max, k_ix(b, 0), k_sub(b, k_ix(b, 0), row), 0);
+	hi = k_op(b, K_min, k_ix(b, o->r), k_sub(b, k_ix(b, o->h), row), 0);
+	kh = k_for(b, lo, hi, 1);
+	at = k_add(b, k_muli(b, o->n, st[0]), k_muli(b, k_add(b, row, kh), st[1]));
+	at = k_add(b, at, k_muli(b, ow0, o->sw * st[2]));
+	at = k_add(b, at, k_muli(b, c0, st[3]));
+	wat = k_muli(b, k_add(b, k_muli(b, o->block, o->r), kh), o->s * o->lanes);
+	for (int64_t kw = 0; kw < o->s; kw++)
+		wv[kw] = k_load(b, o->bw, k_addi(b, wat, kw * o->lanes), o->lanes);
+	for (int64_t i = from; i < to; i++) {
+		Reg xv = 0;
+
+		if (first >= 0 && (first * o->sw + i < 0 || first * o->sw + i >= o->w))
+			continue;
+		for (int p = 0; p < count; p++) {
+			int64_t kw = i - (p * o->sw - o->pw);
+
+			if (kw < 0 || kw >= o->s)
+				continue;
+			if (!xv)
+				xv = k_load_part(b, o->bx, k_addi(b, at, i * st[2]), o->lanes, active);
+			k_op_to(b, sum[p], K_fma, xv, wv[kw], sum[p]);
+		}
+	}
+	k_close(b);
+	gen_forget_bases(z);
+	for (int p = 0; p < count; p++) {
+		Coord c = { .vdim = 3, .lanes = o->lanes, .active = active };
+		Reg x = sum[p];
+
+		c.r[0] = o->n, c.r[1] = o->row, c.r[2] = ow0, c.k[2] = p, c.r[3] = c0;
+		if (o->bias)
+			x = k_add(b, x, k_load_part(b, gen_buf(z, o->bias), c0, o->lanes, active));
+		gen_finish(z, &c, x);
+	}
+	gen_forget_bases(z);
+}
+
+static void
+row_tiles(Body *o, int active)
+{
+	KBuild *b = o->z->b;
+	int64_t tiles = ceil_div(o->ow, o->pixels), rest = o->ow - (tiles - 1) * o->pixels;
+	int64_t left = 0, right = 0;
+	int opened = 0;
+	Reg t, ow0;
+
+	while (left < tiles && left * o->pixels * o->sw < o->pw)
+		left++;
+	while (right < tiles - left &&
+	       ((right == 0 && rest != o->pixels) ||
+	        ((tiles - right) * o->pixels - 1) * o->sw - o->pw + o->s - 1 >= o->w))
+		right++;
+	t = k_for(b, k_ix(b, 0), k_ix(b, tiles), 1);
+	ow0 = k_muli(b, t, o->pixels);
+	for (int64_t i = 0; i < tiles; i++) {
+		if (i >= left && i < tiles - right)
+			continue;
+		k_if(b, k_op(b, K_eq, t, k_ix(b, i), 0));
+		tile(o, ow0, i * o->pixels, (int)(i == tiles - 1 ? rest : o->pixels), active);
+		k_else(b);
+		opened++;
+	}
+	if (left + right < tiles)
+		tile(o, ow0, -1, o->pixels, active);
+	while (opened--)
+		k_close(b);
+	k_close(b);
+}
+
+bool
+lower_depthwise(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
+{
+	const Group *gr = &cx->g->group.p[group];
+	const Node *n = graph_node(cx->g, gr->root);
+	const Node *x = graph_node(cx->g, n->arg[0]), *w = graph_node(cx->g, n->arg[1]);
+	Gen gen, *z = &gen;
+	KBuild *b;
+	Body o;
+	int64_t rows = gr->tile[T_ROWS], chunks, blocks, last;
+	Reg row0;
+
+	if (!node_nhwc(n) || !attr_find(n, A_pack)) {
+		*err = arena_printf(cx->a, "conv2d %%%u: the kernel needs layout=\"nhwc\" and packed weights; "
+		                    "run the passes layout and tile", gr->root);
+		return false;
+	}
+	if (attr_ints(n, A_dilation, 0, 1) != 1 || attr_ints(n, A_dilation, 1, 1) != 1) {
+		*err = arena_printf(cx->a, "conv2d %%%u: no kernel for dilation", gr->root);
+		return false;
+	}
+	if (x->place.stride[3] != 1 && x->type.dim[3] > 1) {
+		*err = arena_printf(cx->a, "conv2d %%%u: depthwise needs channels side by side", gr->root);
+		return false;
+	}
+	o = (Body){
+		.z = z, .x = x, .bias = n->narg > 2 ? n->arg[2] : 0,
+		.h = x->type.dim[1], .w = x->type.dim[2],
+		.oh = n->type.dim[1], .ow = n->type.dim[2], .oc = n->type.dim[3],
+		.r = w->type.dim[1], .s = w->type.dim[2],
+		.sh = attr_ints(n, A_stride, 0, 1), .ph = attr_ints(n, A_pad, 0, 0),
+		.lanes = gr->tile[T_LANES], .pixels = gr->tile[T_PIXELS],
+	};
+	o.sw = attr_ints(n, A_stride, 1, o.sh);
+	o.pw = attr_ints(n, A_pad, 1, o.ph);
+	gen_begin(z, cx, group, arena_printf(cx->a, "depthwise%" PRId64 "x%" PRId64 "s%" PRId64 "_%" PRId64
+		"_%" PRId64, o.r, o.s, o.sh, o.oc, o.ow));
+	b = z->b;
+	o.bx = gen_buf(z, n->arg[0]);
+	o.bw = gen_buf(z, n->arg[1]);
+	chunks = ceil_div(o.oh, rows);
+	blocks = w->type.dim[0];
+	last = o.oc - (blocks - 1) * o.lanes;
+	k_grid(b, chunks, blocks, n->type.dim[0]);
+	o.n = k_axis(b, KAXIS_BLOCK_Z);
+	o.block = k_axis(b, KAXIS_BLOCK_Y);
+	row0 = k_muli(b, k_axis(b, KAXIS_BLOCK_X), rows);
+	o.row = k_for(b, row0, k_op(b, K_min, k_addi(b, row0, rows), k_ix(b, o.oh), 0), 1);
+	if (last == o.lanes) {
+		row_tiles(&o, o.lanes);
+	} else {
+		k_if(b, k_op(b, K_lt, o.block, k_ix(b, blocks - 1), 0));
+		row_tiles(&o, o.lanes);
+		k_else(b);
+		row_tiles(&o, (int)last);
+		k_close(b);
+	}
+	k_close(b);
+	gen_end(z, out);
+	return true;
+}

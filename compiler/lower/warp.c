@@ -1,0 +1,152 @@
+/* warp.c -- a picture of any size scaled and centred in a frame, 8 bit to 8 bit, with
+ * the arithmetic of OpenCV's bilinear resize (yolov12.md 3.3): positions in double and
+ * then float, weights in 11-bit fixed point, two passes with their own roundings.  Bit
+ * for bit what graph/eval computes.
+ *
+ * A task makes some rows.  Source columns and weights depend on the column alone, so the
+ * task first tabulates them; a row then costs four loads and six products a sample.
+ *
+ * tile = { rows a task }
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "lower/gen.h"
+
+void
+choose_warp(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
+{
+	(void)a, (void)t, (void)pack;
+	gr->ntile = 1;
+	gr->tile[0] = (int32_t)MAX(1, ceil_div(graph_node(g, gr->root)->type.dim[1], 16));
+}
+
+
+/* position d (an index from 0) on an axis scaled by `scale`: f32 floor and fraction */
+static void
+position(KBuild *b, Reg d, Reg scale, Reg *whole, Reg *fraction)
+{
+	KType t = kt(KS_F64, 1);
+	Reg f = k_cast(b, KS_F64, d), down;
+
+	f = k_sub(b, k_mul(b, k_add(b, f, k_real(b, t, 0.5)), scale), k_real(b, t, 0.5));
+	f = k_cast(b, KS_F32, f);
+	down = k_op(b, K_floor, f, 0, 0);
+	*whole = k_cast(b, KS_IX, down);
+	*fraction = k_sub(b, f, down);
+}
+
+static Reg
+weight(KBuild *b, Reg f)
+{
+	return k_cast(b, KS_I32, k_op(b, K_round, k_mul(b, f, k_real(b, kt(KS_F32, 1), 2048)), 0, 0));
+}
+
+bool
+lower_warp(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
+{
+	const Group *gr = &cx->g->group.p[group];
+	const Node *n = graph_node(cx->g, gr->root);
+	int64_t height = n->type.dim[1], width = n->type.dim[2], rows = gr->tile[0];
+	Gen gen, *z = &gen;
+	KBuild *b;
+	uint32_t pic, fit, dims, y, left_of, right_of, w0s, w1s;
+	KType f32 = kt(KS_F32, 1), f64 = kt(KS_F64, 1);
+	Reg src[2], new_[2], at0[2], scale[2], one = 0, first, x, oy, oy_in, fill, inside, dst;
+	Reg whole, f, b0, b1, row0, row1, low, i;
+	const int64_t *st = n->place.stride;
+
+	if (gr->out != gr->root) {
+		*err = arena_printf(cx->a, "warp %%%u: no kernel with work after it", gr->root);
+		return false;
+	}
+	gen_begin(z, cx, group, arena_printf(cx->a, "warp_%" PRId64 "x%" PRId64, height, width));
+	b = z->b;
+	pic = gen_buf(z, n->arg[0]);
+	fit = gen_buf(z, n->arg[1]);
+	dims = gen_dims(z, n->arg[0]);
+	y = gen_buf(z, gr->out);
+	left_of = k_buffer(b, "left", KSPACE_LOCAL, DT_I32, width);     /* first byte of the left pixel */
+	right_of = k_buffer(b, "right", KSPACE_LOCAL, DT_I32, width);
+	w0s = k_buffer(b, "w0", KSPACE_LOCAL, DT_I32, width);
+	w1s = k_buffer(b, "w1", KSPACE_LOCAL, DT_I32, width);
+	k_grid(b, ceil_div(height, rows), 1, 1);
+	fill = k_int(b, KS_U8, (int64_t)attr_real(n, A_fill, 114));
+	for (int d = 0; d < 2; d++) {           /* 0: rows, 1: columns */
+		Reg size = k_load(b, fit, k_ix(b, d ? FIT_W : FIT_H), 1);
+
+		src[d] = k_cast(b, KS_IX, k_load(b, dims, k_ix(b, d), 1));
+		new_[d] = k_cast(b, KS_IX, size);
+		at0[d] = k_cast(b, KS_IX, k_load(b, fit, k_ix(b, d ? FIT_LEFT : FIT_TOP), 1));
+		scale[d] = k_op(b, K_div, k_real(b, f64, 1),
+		                k_op(b, K_div, size, k_cast(b, KS_F64, src[d]), 0), 0);
+	}
+	one = k_real(b, f32, 1);
+
+	/* columns */
+	x = k_for(b, k_ix(b, 0), k_op(b, K_min, new_[1], k_ix(b, width), 0), 1);
+	position(b, x, scale[1], &whole, &f);
+	low = k_op(b, K_lt, whole, k_ix(b, 0), 0);
+	f = k_select(b, low, k_real(b, f32, 0), f);
+	whole = k_select(b, low, k_ix(b, 0), whole);
+	low = k_op(b, K_le, k_addi(b, src[1], -1), whole, 0);
+	f = k_select(b, low, k_real(b, f32, 0), f);
+	whole = k_select(b, low, k_addi(b, src[1], -1), whole);
+	k_store(b, left_of, x, k_cast(b, KS_I32, k_muli(b, whole, 3)));
+	k_store(b, right_of, x, k_cast(b, KS_I32, k_muli(b,
+		k_op(b, K_min, k_addi(b, whole, 1), k_addi(b, src[1], -1), 0), 3)));
+	k_store(b, w0s, x, weight(b, k_sub(b, one, f)));
+	k_store(b, w1s, x, weight(b, f));
+	k_close(b);
+
+	/* rows */
+	first = k_muli(b, k_axis(b, KAXIS_BLOCK_X), rows);
+	oy = k_for(b, first, k_op(b, K_min, k_addi(b, first, rows), k_ix(b, height), 0), 1);
+	oy_in = k_sub(b, oy, at0[0]);
+	position(b, oy_in, scale[0], &whole, &f);
+	b0 = weight(b, k_sub(b, one, f));
+	b1 = weight(b, f);
+	for (int d = 0; d < 2; d++) {
+		Reg r = k_addi(b, whole, d);
+
+		r = k_op(b, K_min, k_op(b, K_max, r, k_ix(b, 0), 0), k_addi(b, src[0], -1), 0);
+		*(d ? &row1 : &row0) = k_mul(b, r, k_muli(b, src[1], 3));
+	}
+	inside = k_op(b, K_and, k_op(b, K_le, k_ix(b, 0), oy_in, 0), k_op(b, K_lt, oy_in, new_[0], 0), 0);
+	dst = k_muli(b, oy, st[1]);
+	/* left border, picture, right border */
+	Reg from = k_select(b, inside, k_op(b, K_max, k_ix(b, 0), k_op(b, K_min, at0[1], k_ix(b, width), 0), 0),
+	                    k_ix(b, width));
+	Reg to = k_select(b, inside, k_op(b, K_min, k_add(b, at0[1], new_[1]), k_ix(b, width), 0), k_ix(b, width));
+
+	for (int side = 0; side < 2; side++) {
+		x = side ? k_for(b, to, k_ix(b, width), 1) : k_for(b, k_ix(b, 0), from, 1);
+		for (int c = 0; c < 3; c++)
+			k_store(b, y, k_addi(b, k_add(b, dst, k_muli(b, x, st[2])), c * st[3]), fill);
+		k_close(b);
+	}
+	i = k_for(b, from, to, 1);
+	x = k_sub(b, i, at0[1]);
+	Reg l = k_cast(b, KS_IX, k_load(b, left_of, x, 1)), r = k_cast(b, KS_IX, k_load(b, right_of, x, 1));
+	Reg w0 = k_load(b, w0s, x, 1), w1 = k_load(b, w1s, x, 1);
+
+	for (int c = 0; c < 3; c++) {
+		Reg v[2];
+
+		for (int d = 0; d < 2; d++) {
+			Reg row = d ? row1 : row0;
+			Reg p0 = k_cast(b, KS_I32, k_load(b, pic, k_addi(b, k_add(b, row, l), c), 1));
+			Reg p1 = k_cast(b, KS_I32, k_load(b, pic, k_addi(b, k_add(b, row, r), c), 1));
+			Reg t = k_add(b, k_mul(b, p0, w0), k_mul(b, p1, w1));
+
+			t = k_op(b, K_shr, t, k_int(b, KS_I32, 4), 0);
+			v[d] = k_op(b, K_shr, k_mul(b, d ? b1 : b0, t), k_int(b, KS_I32, 16), 0);
+		}
+		v[0] = k_addi(b, k_add(b, v[0], v[1]), 2);
+		v[0] = k_cast(b, KS_U8, k_op(b, K_shr, v[0], k_int(b, KS_I32, 2), 0));
+		k_store(b, y, k_addi(b, k_add(b, dst, k_muli(b, i, st[2])), c * st[3]), v[0]);
+	}
+	k_close(b);
+	k_close(b);
+	gen_end(z, out);
+	return true;
+}
