@@ -1,0 +1,183 @@
+/* scope.c -- paths in the model, and the parameters that live there.
+ *
+ *     cv1 = Conv(x, c)                    model.2.cv1.conv.weight, ...
+ *     for i in 0 .. n { m = C3k(m, c) }   model.2.m.0.cv1..., model.2.m.1.cv1...
+ *     mlp = x |> Conv(h) |> Conv(c)       mlp.0, mlp.1
+ *
+ * A name in the spec is a piece of a path, so that published files load by name
+ * with no table anywhere.  The tree keeps what a block made in the order of its
+ * making, unless the block says order(cv1, cv2, m): files list what the authors'
+ * constructors made, and that is not always the order of computation.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "elab/interp.h"
+
+Scope *
+scope_at(Interp *I, Scope *from, const char *path)
+{
+	while (*path) {
+		size_t n = strcspn(path, ".");
+		const char *full = *from->path ? arena_printf(I->a, "%s.%.*s", from->path, (int)n, path)
+		                               : arena_strn(I->a, path, n);
+		Scope *s = map_get(I->scopes, full);
+
+		if (!s) {
+			s = NEW(I->a, Scope);
+			*s = (Scope){ .path = full, .up = from, .next = -1,
+			              .leaf = arena_strn(I->a, path, n) };
+			map_set(I->scopes, full, s);
+			vec_push(I->a, &from->kid, s);
+		}
+		from = s;
+		path += n + (path[n] == '.');
+	}
+	return from;
+}
+
+/* A name begins with '=' when its numbers are in it already. */
+static const char *
+name_with_loops(Interp *I, const char *name)
+{
+	Text t = { .a = I->a };
+
+	if (*name == '=')
+		return name + 1;
+	text_put(&t, name);
+	for (size_t i = 0; i < I->loop.n; i++)
+		text_printf(&t, "%s%lld", t.n ? "." : "", (long long)I->loop.p[i]);
+	return text_str(&t);
+}
+
+const char *
+name_item(Interp *I, const char *name, size_t i)
+{
+	name = name_with_loops(I, name ? name : "");
+	return arena_printf(I->a, "=%s%s%zu", name, *name ? "." : "", i);
+}
+
+Scope *
+scope_for(Interp *I, const char *name, Span at, const char *what)
+{
+	Scope *s;
+
+	if (what && I->scope->next >= 0)
+		name = arena_printf(I->a, "%lld", (long long)I->scope->next++);
+	else if (name)
+		name = name_with_loops(I, name);
+	if (!name || !*name) {
+		fail(I, at, "unnamed", "%s needs a name, for the path of its parameters: "
+		     "`name = ...`, or `as name` behind it", what ? what : "a parameter");
+		return NULL;
+	}
+	s = scope_at(I, I->scope, name);
+	if (s->run == I->run) {
+		fail(I, at, "twice", "%s is made twice: two blocks or parameters have this name", s->path);
+		diag_note(I->d, s->span, "the first is made here");
+		return NULL;
+	}
+	s->run = I->run;
+	s->span = at;
+	return s;
+}
+
+/* What the name in `init: ones` may be; a number fills. */
+static const char *const inits[] = { "zeros", "ones", "fan_in", "iota" };
+
+static bool
+param_option(Interp *I, Env *e, ElabParam *p, const Ast *a)
+{
+	const Ast *x = a->kind == AST_arg ? a->kid[0] : a;
+
+	if (a->kind == AST_arg && !strcmp(a->name, "frozen")) {
+		Value v = eval(I, e, x, NULL);
+
+		if (v.kind == V_ERROR)
+			return false;
+		p->frozen = v.kind == V_BOOL && v.b;
+		if (v.kind == V_BOOL)
+			return true;
+		fail(I, x->span, "type", "frozen takes a bool, but %s is %s", show(I, v), value_kind(v));
+		return false;
+	}
+	if (a->kind == AST_arg && strcmp(a->name, "init")) {
+		fail(I, a->at, "argument", "a parameter has init and frozen, no %s", a->name);
+		return false;
+	}
+	if (x->kind == AST_name) {
+		for (size_t i = 0; i < COUNT(inits); i++)
+			if (!strcmp(x->name, inits[i])) {
+				p->init = inits[i];
+				return true;
+			}
+	}
+
+	Value v = eval(I, e, x, NULL);
+
+	if (is_number(v)) {
+		p->init = "fill";
+		p->fill = number(v);
+	} else if (v.kind != V_ERROR) {
+		fail(I, x->span, "type", "init takes a number, zeros, ones, fan_in or iota, not %s", show(I, v));
+	}
+	return is_number(v);
+}
+
+Value
+make_param(Interp *I, Env *e, const Ast *a, const char *name)
+{
+	ElabParam p = { .buffer = a->kind == AST_buffer, .init = a->kind == AST_buffer ? "zeros" : "fan_in",
+	                .layer = I->layer, .span = a->span };
+	Scope *s;
+
+	if (!I->g)
+		return fail(I, a->span, "place", "a %s is made inside an entry, by a block", ast_kind_name(a->kind));
+	if (!eval_type(I, e, a->kid[0], &p.type))
+		return V(ERROR);
+	for (int i = 0; i < p.type.rank; i++)
+		if (p.type.dim[i] < 0)
+			return fail(I, a->kid[0]->span, "shape", "every dimension of a %s is known", ast_kind_name(a->kind));
+	for (int i = 1; i < a->n; i++)
+		if (!param_option(I, e, &p, a->kid[i]))
+			return V(ERROR);
+	if (!(s = scope_for(I, name, a->span, NULL)))
+		return V(ERROR);
+	p.name = s->path;
+	if (!s->param) {
+		s->param = arena_dup(I->a, &p, sizeof(p));
+	} else if (!type_eq(&s->param->type, &p.type)) {
+		fail(I, a->span, "param-type", "%s is %s here, but %s in another entry", p.name,
+		     type_text(I->a, &p.type), type_text(I->a, &s->param->type));
+		return V(ERROR);
+	}
+	s->val = graph_add(I->g, OP_param, p.type, NULL, 0);
+	graph_node(I->g, s->val)->name = s->path;
+	return node_done(I, s->val, a->span);
+}
+
+/* ---- the list, in the order of files -------------------------------------------------- */
+
+static void
+collect(Interp *I, Scope *s)
+{
+	if (s->param)
+		vec_push(I->a, &I->out->param, *s->param);
+
+	bool *done = NEWN(I->a, bool, s->kid.n + 1);
+
+	for (int i = 0; s->order && i < s->order->n; i++)
+		for (size_t k = 0; k < s->kid.n; k++)
+			if (!done[k] && !strcmp(s->kid.p[k]->leaf, s->order->kid[i]->name)) {
+				collect(I, s->kid.p[k]);
+				done[k] = true;
+			}
+	for (size_t k = 0; k < s->kid.n; k++)
+		if (!done[k])
+			collect(I, s->kid.p[k]);
+}
+
+void
+collect_params(Interp *I)
+{
+	collect(I, I->root);
+}

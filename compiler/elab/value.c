@@ -1,0 +1,220 @@
+/* value.c -- compile-time values and names.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "elab/interp.h"
+
+const char *
+value_kind(Value v)
+{
+	static const char *const kind[] = {
+		[V_ERROR] = "a mistake", [V_NONE] = "none", [V_INT] = "an int", [V_REAL] = "a real",
+		[V_BOOL] = "a bool", [V_STR] = "a string", [V_SYMBOL] = "a symbol",
+		[V_DTYPE] = "an element type", [V_RANGE] = "a range", [V_LIST] = "a list",
+		[V_TUPLE] = "a tuple", [V_FN] = "a function", [V_PRIM] = "a function",
+		[V_TENSOR] = "a tensor",
+	};
+
+	return value_is_block(v) ? "a block" : kind[v.kind];
+}
+
+bool
+value_is_block(Value v)
+{
+	return v.kind == V_FN && v.fn->decl->kind == AST_block;
+}
+
+bool
+value_eq(Value a, Value b)
+{
+	if (is_number(a) && is_number(b))
+		return a.kind == V_INT && b.kind == V_INT ? a.i == b.i : number(a) == number(b);
+	if ((a.kind == V_STR || a.kind == V_SYMBOL) && (b.kind == V_STR || b.kind == V_SYMBOL))
+		return !strcmp(a.s, b.s);
+	if (a.kind != b.kind)
+		return false;
+	switch (a.kind) {
+	case V_BOOL:
+		return a.b == b.b;
+	case V_DTYPE:
+		return a.dt == b.dt;
+	case V_RANGE:
+		return a.i == b.i && a.hi == b.hi;
+	case V_FN:
+		return a.fn->decl == b.fn->decl;
+	case V_PRIM:
+		return a.prim == b.prim;
+	case V_TENSOR:
+		return a.v == b.v;
+	case V_LIST: case V_TUPLE:
+		if (a.items->n != b.items->n)
+			return false;
+		for (size_t i = 0; i < a.items->n; i++)
+			if (!value_eq(a.items->p[i], b.items->p[i]))
+				return false;
+		return true;
+	default:
+		return true;
+	}
+}
+
+bool
+value_has_tensor(Value v)
+{
+	if (v.kind == V_LIST || v.kind == V_TUPLE)
+		for (size_t i = 0; i < v.items->n; i++)
+			if (value_has_tensor(v.items->p[i]))
+				return true;
+	return v.kind == V_TENSOR;
+}
+
+Value
+value_items(Arena *a, ValueKind k, const Value *p, size_t n)
+{
+	Items *it = NEW(a, Items);
+
+	it->n = n;
+	it->p = n ? arena_dup(a, p, n * sizeof(*p)) : NULL;
+	return (Value){ .kind = k, .items = it };
+}
+
+int64_t
+value_len(Value v)
+{
+	switch (v.kind) {
+	case V_LIST: case V_TUPLE:
+		return (int64_t)v.items->n;
+	case V_RANGE:
+		return v.hi > v.i ? v.hi - v.i : 0;
+	case V_STR:
+		return (int64_t)strlen(v.s);
+	default:
+		return -1;
+	}
+}
+
+Value
+value_at(Value v, size_t i)
+{
+	return v.kind == V_RANGE ? V(INT, .i = v.i + (int64_t)i) : v.items->p[i];
+}
+
+const char *
+ast_formal_name(const Ast *decl, int i)
+{
+	return decl->kid[0]->kid[i]->name;
+}
+
+static void
+put_value(Text *t, const Interp *I, Value v)
+{
+	char buf[40];
+
+	switch (v.kind) {
+	case V_ERROR:
+		text_put(t, "?");
+		break;
+	case V_NONE:
+		text_put(t, "none");
+		break;
+	case V_INT:
+		text_printf(t, "%lld", (long long)v.i);
+		break;
+	case V_REAL:
+		text_put(t, fmt_real(buf, v.r, false));
+		if (strspn(buf, "-0123456789") == strlen(buf))
+			text_put(t, ".0");
+		break;
+	case V_BOOL:
+		text_put(t, v.b ? "true" : "false");
+		break;
+	case V_STR:
+		text_printf(t, "\"%s\"", v.s);
+		break;
+	case V_SYMBOL:
+		text_put(t, v.s);
+		break;
+	case V_DTYPE:
+		text_put(t, dtype_info[v.dt].name);
+		break;
+	case V_RANGE:
+		text_printf(t, "%lld .. %lld", (long long)v.i, (long long)v.hi);
+		break;
+	case V_LIST: case V_TUPLE:
+		text_put(t, v.kind == V_LIST ? "[" : "(");
+		for (size_t i = 0; i < v.items->n; i++) {
+			if (i >= 16) {
+				text_printf(t, ", ... %zu more", v.items->n - i);
+				break;
+			}
+			text_put(t, i ? ", " : "");
+			put_value(t, I, v.items->p[i]);
+		}
+		text_put(t, v.kind == V_LIST ? "]" : ")");
+		break;
+	case V_FN:
+		text_put(t, v.fn->decl->name ? v.fn->decl->name : "fn");
+		break;
+	case V_PRIM:
+		text_put(t, v.prim->name);
+		break;
+	case V_TENSOR:
+		text_put(t, I->g ? type_text(t->a, type_at(I, v)) : "a tensor");
+		break;
+	}
+}
+
+const char *
+show(Interp *I, Value v)
+{
+	Text t = { .a = I->a };
+
+	put_value(&t, I, v);
+	return text_str(&t);
+}
+
+/* ---- names ------------------------------------------------------------------------- */
+
+Env *
+env_new(Arena *a, Env *up, bool call)
+{
+	Env *e = NEW(a, Env);
+
+	e->up = up;
+	e->call = call;
+	return e;
+}
+
+Env *
+env_index(Arena *a, Env *up)
+{
+	Env *e = env_new(a, up, true);
+
+	e->index = map_new(a);
+	return e;
+}
+
+Var *
+env_find(Env *e, const char *name)
+{
+	if (e->index)
+		return map_get(e->index, name);
+	for (size_t i = e->var.n; i-- > 0; )
+		if (!strcmp(e->var.p[i].name, name))
+			return &e->var.p[i];
+	return NULL;
+}
+
+void
+env_def(Arena *a, Env *e, const char *name, Value v, Span s)
+{
+	Var *had = env_find(e, name);
+	Var var = { name, v, s };
+
+	if (had)
+		*had = var;
+	else if (e->index)
+		map_set(e->index, name, arena_dup(a, &var, sizeof(var)));
+	else
+		vec_push(a, &e->var, var);
+}
