@@ -262,9 +262,10 @@ test_zip_hostile(void **state)
 	check(z.p, z.n, "far more than a weights file holds", "zip bomb");
 	/* a changed byte of a tensor is found out by its checksum */
 	z = tiny_pt(a, ZIP_TORCH);
-	char *at = memmem(z.p, z.n, "\0\0\x80\x3f\0\0\0\x40", 8);
-	assert_non_null(at);
-	at[4] ^= 1;
+	size_t at = 0;
+	while (at + 8 < z.n && memcmp(z.p + at, "\0\0\x80\x3f\0\0\0\x40", 8) != 0)
+		at++;
+	z.p[at] ^= 1;
 	check(z.p, z.n, "does not match its checksum", "flipped weight");
 	arena_free(a);
 }
