@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "base/diag.h"
+#include "elab/elab.h"
 #include "engine/program.h"
 #include "graph/graph.h"
 #include "passes/passes.h"
@@ -33,16 +34,18 @@ typedef struct CompileOptions {
 	AfterPass *after;               /* sees every graph after every pass; NULL */
 	void *after_user;
 	const char *last_pass;          /* stop after this pass: no kernels; NULL: all */
+	bool no_code;                   /* stop after the kernels */
 } CompileOptions;
 
 /* What compiling left behind, each stage as far as it went. */
 typedef struct Compiled {
+	Elab *elab;                     /* parameters and layers, for `info` */
 	GraphModule *module;            /* after the passes */
 	Program *program;               /* kernels and launches; NULL if it stopped before */
 	void *image;                    /* the engine, 64-byte aligned, in the arena; NULL likewise */
 	size_t image_bytes;
 	bool code_cached;
-	const Weights *weights;         /* NULL: none; unmap with weights_close when done with image's making */
+	Weights *weights;               /* NULL: none; unmap with weights_close when done with image's making */
 	struct { const char *stage; double seconds; } time[16];
 	int ntime;
 } Compiled;

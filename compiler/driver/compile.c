@@ -1,0 +1,153 @@
+/* compile.c -- the whole compiler, on one screen.
+ *
+ *     spec ─▶ AST ─▶ graphs ─▶ (weights) ─▶ passes ─▶ kernels ─▶ machine code ─▶ engine
+ *
+ * Each step is one call into the room that owns it, and leaves what it made in
+ * *Compiled, so that `dump` and `run` can look at any stage.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <inttypes.h>
+#include <time.h>
+
+#include "backend/backend.h"
+#include "driver/compile.h"
+#include "driver/inner.h"
+#include "dsl/ast.h"
+#include "elab/elab.h"
+#include "lower/lower.h"
+
+static double
+clock_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void
+stage_done(Compiled *c, const char *stage, double *since)
+{
+	double now = clock_seconds();
+
+	if (c->ntime < (int)COUNT(c->time)) {
+		c->time[c->ntime].stage = stage;
+		c->time[c->ntime++].seconds = now - *since;
+	}
+	*since = now;
+}
+
+/* ---- front end: text and weights to graphs ------------------------------------------ */
+
+static GraphModule *
+front(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
+{
+	size_t ndirs;
+	const char *const *dirs = library_dirs(a, &ndirs);
+	ElabOptions eo = { .log = stderr };
+	Module *m;
+	Elab *e;
+
+	if (o->weights && !(c->weights = weights_open(a, o->weights, d)))
+		return NULL;
+	if (!(m = dsl_load(a, d, model_path(a, o->model), dirs, ndirs)) || diag_errors(d))
+		return NULL;
+	eo.arg = model_args(a, o, c->weights, &eo.narg);
+	eo.entry = o->entries;
+	while (o->entries && o->entries[eo.nentry])
+		eo.nentry++;
+	if (c->weights && c->weights->names) {
+		eo.names = c->weights->names;
+		eo.nnames = (size_t)c->weights->nc;
+	}
+	if (!(e = elaborate(a, d, m, &eo)) || diag_errors(d))
+		return NULL;
+	c->elab = e;
+	for (size_t i = 0; i < e->module->graph.n; i++)
+		describe(a, e, o, e->module->graph.p[i]);
+	if (c->weights && !weights_bind(a, e->module, c->weights, BIND_ALL, d))
+		return NULL;
+	return e->module;
+}
+
+/* ---- middle: one planned graph to launches -------------------------------------------- */
+
+static bool
+kernels_of(Program *p, const Graph *g, const Target *t, const char **err)
+{
+	LowerCtx cx = { .a = p->a, .g = g, .target = t };
+	uint32_t entry;
+
+	if (!program_add_entry(p, g, &entry, err))
+		return false;
+	for (size_t i = 0; i < g->sched.n; i++) {
+		LoweredList l = { 0 };
+		uint32_t group = g->sched.p[i];
+
+		if (!lower_group(&cx, group, &l, err))
+			return false;
+		for (size_t j = 0; j < l.l.n; j++) {
+			const Lowered *x = &l.l.p[j];
+			ProgLaunch *to;
+
+			kernel_simplify(x->kernel);
+			to = program_add_launch(p, entry, x->kernel, phase_of(g, group), layer_of(g, group));
+			for (size_t k = 0; k < x->arg.n; k++) {
+				const LaunchArg *la = &x->arg.p[k];
+				const KBuf *b = &x->kernel->buf.p[k];
+
+				vec_push(p->a, &to->arg,
+				         la->kind == ARG_VALUE ? program_value(p, entry, g, la->v)
+				       : la->kind == ARG_DIMS ? program_dims(p, entry, g, la->v)
+				       : program_work(p, g, la->group, la->offset, b->count * dtype_info[b->dt].bytes));
+			}
+		}
+	}
+	return true;
+}
+
+/* ---- all of it ----------------------------------------------------------------------------- */
+
+bool
+compile(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
+{
+	const Target *target = o->target ? o->target : target_host();
+	PassCtx cx = { .target = target, .a = a, .diag = d, .log = o->log, .choose = lower_choose };
+	HostOptions ho = { .cache_dir = o->cache_dir };
+	HostCode code;
+	double since = clock_seconds();
+	const char *err = NULL;
+
+	memset(c, 0, sizeof *c);
+	if (!(c->module = front(a, d, o, c)))
+		return false;
+	stage_done(c, "front", &since);
+
+	for (size_t i = 0; i < c->module->graph.n; i++)
+		if (!passes_run(c->module->graph.p[i], &cx, o->last_pass, o->verify, o->after, o->after_user, &err))
+			return diag_error(d, (Span){ 0 }, "pass-failed", "%s", err), false;
+	stage_done(c, "passes", &since);
+	if (o->last_pass || !o->weights)
+		return true;
+
+	c->program = program_new(a);
+	for (size_t i = 0; i < c->module->graph.n; i++)
+		if (!kernels_of(c->program, c->module->graph.p[i], target, &err))
+			return diag_error(d, (Span){ 0 }, "cannot-lower", "%s", err), false;
+	if (!program_verify(c->program, &err))
+		return diag_error(d, (Span){ 0 }, "program-invalid", "%s", err), false;
+	stage_done(c, "kernels", &since);
+	if (o->no_code)
+		return true;
+
+	if (!host_compile(a, target, c->program->kernel.p, c->program->kernel.n, &ho, &code, &err))
+		return diag_error(d, (Span){ 0 }, "backend-failed", "%s", err), false;
+	c->code_cached = code.cached;
+	stage_done(c, "code", &since);
+
+	c->image = engine_image(a, c->program, &(ProgCode){ target->name, code.code, code.bytes, code.entry }, 1,
+	                        &c->image_bytes);
+	stage_done(c, "engine", &since);
+	return true;
+}

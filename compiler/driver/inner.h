@@ -1,0 +1,25 @@
+/* inner.h -- what compile.c leaves to frontend.c: names, paths, and who a launch works for.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef Y12_DRIVER_INNER_H
+#define Y12_DRIVER_INNER_H
+
+#include "driver/compile.h"
+
+/* "models/yolov12.y12" as it is; "yolov12" from the library folders if there is no such file. */
+const char *model_path(Arena *a, const char *model);
+
+/* Parameters for the model: scale, batch, frame … from the options, and what the weights know. */
+const ElabArg *model_args(Arena *a, const CompileOptions *o, const Weights *w, size_t *n);
+
+/* Facts for the engine: names (JSON), model, scale, imgsz, batch, stride … */
+void describe(Arena *a, const Elab *e, const CompileOptions *o, Graph *g);
+
+/* pre: nothing heavy before it; post: suppression and what follows; else net. */
+Phase phase_of(const Graph *g, uint32_t group);
+
+/* Path of the layer that a group computes, or of the nearest one before it. */
+const char *layer_of(const Graph *g, uint32_t group);
+
+#endif
