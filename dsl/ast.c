@@ -153,7 +153,7 @@ dump(Text *t, const Ast *a, int indent)
 	size_t start = t->n;
 
 	text_printf(t, "%*s", indent, "");
-	if (flat(t, a, start + LINE))
+	if (flat(t, a, start + (size_t)MAX(LINE, indent + LINE / 2)))
 		return;
 	t->n = start;
 	text_printf(t, "%*s(", indent, "");

@@ -82,27 +82,30 @@ typedef struct Bracket {
 	Span span;
 	bool settings;          /* the braces of train or export: keys, not statements */
 	bool formals;           /* of a declaration: `x = 3` may head a line */
+	bool arms;              /* of a match: `-1 => x` may head a line */
+	int matches;            /* `match` seen in it, the { of which is still to come */
 } Bracket;
 
 typedef struct Layout {
 	Parser *p;
 	VEC(Token) out;
-	Bracket open[DSL_MAX_DEPTH];
+	Bracket open[DSL_MAX_DEPTH + 1];        /* open[0]: the file itself */
 	size_t nopen;
+	bool quiet;             /* no word about brackets: the file was cut off */
 	uint16_t depth;         /* braces among them */
 	bool settings_next;     /* the next { belongs to a train or an export */
 } Layout;
 
-static int
-top(const Layout *l)
+static Bracket *
+top(Layout *l)
 {
-	return l->nopen ? l->open[l->nopen - 1].kind : '{';
+	return &l->open[l->nopen];
 }
 
 static bool
-in_settings(const Layout *l)
+in_braces(Layout *l)
 {
-	return l->nopen && l->open[l->nopen - 1].settings;
+	return top(l)->kind == '{';
 }
 
 static int
@@ -112,9 +115,9 @@ last(const Layout *l)
 }
 
 static bool
-at_statement(const Layout *l)
+at_statement(Layout *l)
 {
-	return top(l) == '{' && (last(l) == TERM || last(l) == '{');
+	return in_braces(l) && (last(l) == TERM || last(l) == '{');
 }
 
 static void
@@ -157,12 +160,14 @@ open_bracket(Layout *l, Token t)
 {
 	Bracket b = {
 		.kind = t.kind, .span = t.span,
-		.settings = t.kind == '{' && (l->settings_next || in_settings(l)),
+		.settings = t.kind == '{' && (l->settings_next || top(l)->settings),
 		.formals = t.kind == '(' && declares(l),
+		.arms = t.kind == '{' && top(l)->matches > 0,
 	};
 
+	top(l)->matches -= b.arms;
 	emit(l, t);
-	l->open[l->nopen++] = b;
+	l->open[++l->nopen] = b;
 	if (t.kind == '{') {
 		l->depth++;
 		l->settings_next = false;
@@ -180,18 +185,38 @@ close_bracket(Layout *l, Token t)
 	emit(l, t);
 }
 
+/* Makes up what closes the brackets above open[keep].  One error for all of them,
+ * at the innermost: they are missing in the same place. */
 static void
-close_missing(Layout *l, Span where, const char *before)
+close_missing(Layout *l, size_t keep, Span where, const char *before)
 {
-	Bracket b = l->open[l->nopen - 1];
-	int want = b.kind == '(' ? ')' : b.kind == '[' ? ']' : '}';
+	bool first = !l->quiet;
 
-	diag_error(l->p->d, b.span, "syntax-bracket", "`%c` is not closed before %s", b.kind, before);
-	if (where.end)
-		diag_note(l->p->d, where, "a `%c` is missing here or before", want);
-	make_up(l, want, true);
-	Token t = l->out.p[--l->out.n];
-	close_bracket(l, t);
+	for (; l->nopen > keep; first = false) {
+		Bracket b = *top(l);
+		int want = b.kind == '(' ? ')' : b.kind == '[' ? ']' : '}';
+
+		if (first) {
+			diag_error(l->p->d, b.span, "syntax-bracket", "`%c` is not closed before %s", b.kind, before);
+			if (where.end)
+				diag_note(l->p->d, where, "a `%c` is missing here or before", want);
+		} else if (!l->quiet) {
+			diag_note(l->p->d, b.span, "nor is this `%c`", b.kind);
+		}
+		make_up(l, want, true);
+		Token t = l->out.p[--l->out.n];
+		close_bracket(l, t);
+	}
+}
+
+static size_t
+brace_around(const Layout *l)
+{
+	size_t i = l->nopen;
+
+	while (l->open[i].kind != '{')
+		i--;
+	return i;
 }
 
 static void
@@ -199,31 +224,27 @@ close_through(Layout *l, const Token *t)
 {
 	int open = t->kind == ')' ? '(' : t->kind == ']' ? '[' : '{';
 	size_t i = l->nopen;
-	char before[8];
+	const char before[] = { '`', (char)t->kind, '`', 0 };
 
-	while (i > 0 && l->open[i - 1].kind != open)
+	while (i > 0 && l->open[i].kind != open)
 		i--;
 	if (i == 0) {
 		diag_error(l->p->d, t->span, "syntax-bracket", "`%c` closes nothing", t->kind);
 		return;
 	}
-	/* `(` ... `}` : the paren is at fault; `{` ... `)` closes nothing but a
-	 * brace that somebody forgot inside the parens */
-	snprintf(before, sizeof before, "`%c`", t->kind);
-	while (l->nopen > i)
-		close_missing(l, t->span, before);
+	close_missing(l, i, t->span, before);
 	close_bracket(l, *t);
 }
 
 /* `return` or `x =` at the head of a line cannot stand inside parens */
 static bool
-heads_statement(const Layout *l, const Token *t, const Token *after)
+heads_statement(Layout *l, const Token *t, const Token *after)
 {
 	switch (t->bol ? t->kind : TERM) {
 	case LET: case RETURN: case FN: case ASSERT:
 		return true;
 	case NAME:
-		return after->kind == '=' && l->nopen && !l->open[l->nopen - 1].formals;
+		return after->kind == '=' && !in_braces(l) && !top(l)->formals;
 	}
 	return false;
 }
@@ -231,7 +252,7 @@ heads_statement(const Layout *l, const Token *t, const Token *after)
 /* A soft keyword is one at the head of a statement, before a name:
  * `model yolo(`, but not `model = 3`, `model(x)` or the key `augment coco_n`. */
 static int
-soft_keyword(const Layout *l, const Token *t, const Token *after)
+soft_keyword(Layout *l, const Token *t, const Token *after)
 {
 	int k = t->kind == NAME ? token_keyword(t->val->name, TF_SOFT) : 0;
 	bool joined = !after->bol;
@@ -243,9 +264,9 @@ soft_keyword(const Layout *l, const Token *t, const Token *after)
 		return last(l) == ')' && after->kind == '(' ? k : 0;
 	case PARAM:
 	case BUFFER:
-		return joined && after->kind == NAME && !(in_settings(l) && at_statement(l)) ? k : 0;
+		return joined && after->kind == NAME && !(top(l)->settings && at_statement(l)) ? k : 0;
 	}
-	if (!joined || in_settings(l))
+	if (!joined || top(l)->settings)
 		return 0;
 	if (k == LAYERS)
 		return at_statement(l) && (after->kind == STRING || after->kind == '{') ? k : 0;
@@ -254,13 +275,15 @@ soft_keyword(const Layout *l, const Token *t, const Token *after)
 	return at_statement(l) && after->kind == NAME ? k : 0;
 }
 
-/* `model b(` on a line of its own, though a brace is open: the brace is at fault.
- * These declarations never stand in braces, but their words may be keys of a
- * train or export; three tokens tell. */
+/* `model b(` at the left edge, though a brace is open: the brace is at fault.  These
+ * declarations never stand in braces, but their words may be keys of a train or
+ * export; three tokens tell. */
 static bool
-heads_declaration(const Token *t, size_t left)
+heads_declaration(const Parser *p, const Token *t, size_t left)
 {
-	if (!t->bol || left < 3 || t[0].kind != NAME || t[1].kind != NAME || t[1].bol)
+	bool edge = t->span.begin == 0 || p->src->text[t->span.begin - 1] == '\n';
+
+	if (!edge || left < 3 || t[0].kind != NAME || t[1].kind != NAME || t[1].bol)
 		return false;
 	return token_keyword(t->val->name, TF_FILE_) && (t[2].kind == '(' || t[2].kind == '{') && !t[2].bol;
 }
@@ -268,13 +291,13 @@ heads_declaration(const Token *t, size_t left)
 /* Does the newline before t end the statement?  A line that begins with `-` could
  * be a statement of its own, and silently would be: none is meant that way. */
 static bool
-line_ends(const Layout *l, const Token *t)
+line_ends(Layout *l, const Token *t)
 {
 	unsigned f = flags_of(t->kind);
 
 	if (!(flags_of(last(l)) & TF_ENDS) || last(l) == TERM || (f & TF_LEADS))
 		return false;
-	if (f & TF_OP) {
+	if ((f & TF_OP) && !top(l)->arms) {
 		diag_error(l->p->d, t->span, "syntax-line",
 		           "a line that begins with `%s` does not go on with the line before; end that line with `%s`",
 		           token_info(t->kind)->text, token_info(t->kind)->text);
@@ -286,21 +309,19 @@ line_ends(const Layout *l, const Token *t)
 void
 dsl_layout(Parser *p)
 {
-	Layout l = { .p = p };
+	Layout l = { .p = p, .open[0].kind = '{' };
 	Token end = { .span = { p->src->id, (uint32_t)p->src->len, (uint32_t)p->src->len }, .bol = true };
 
 	for (size_t i = 0; i < p->tok.n; i++) {
 		Token t = p->tok.p[i];
 		const Token *after = i + 1 < p->tok.n ? &p->tok.p[i + 1] : &end;
 
-		if (l.nopen && heads_declaration(&p->tok.p[i], p->tok.n - i))
-			while (l.nopen)
-				close_missing(&l, t.span, "this declaration");
-		else if (heads_statement(&l, &t, after) || (t.kind == TERM && top(&l) != '{'))
-			while (top(&l) != '{')
-				close_missing(&l, t.span, t.kind == TERM ? "`;`" : "this statement");
+		if (heads_declaration(p, &p->tok.p[i], p->tok.n - i))
+			close_missing(&l, 0, t.span, "this declaration");
+		else if (!in_braces(&l) && (t.kind == TERM || heads_statement(&l, &t, after)))
+			close_missing(&l, brace_around(&l), t.span, t.kind == TERM ? "`;`" : "this statement");
 
-		if (t.bol && top(&l) == '{' && line_ends(&l, &t))
+		if (t.bol && in_braces(&l) && line_ends(&l, &t))
 			end_statement(&l);
 		if (t.kind == TERM) {
 			end_statement(&l);
@@ -312,6 +333,7 @@ dsl_layout(Parser *p)
 			t.kind = soft;
 		if (soft == TRAIN || soft == EXPORT)
 			l.settings_next = true;
+		top(&l)->matches += t.kind == MATCH;
 
 		switch (t.kind) {
 		case ')': case ']': case '}':
@@ -320,6 +342,7 @@ dsl_layout(Parser *p)
 		case '(': case '[': case '{':
 			if (l.nopen == DSL_MAX_DEPTH) {
 				diag_error(p->d, t.span, "syntax-limit", "brackets stand more than %d deep", DSL_MAX_DEPTH);
+				l.quiet = true;
 				i = p->tok.n;   /* the rest is left out */
 			} else {
 				open_bracket(&l, t);
@@ -328,8 +351,7 @@ dsl_layout(Parser *p)
 		}
 		emit(&l, t);
 	}
-	while (l.nopen)
-		close_missing(&l, (Span){ 0 }, "the end of the file");
+	close_missing(&l, 0, (Span){ 0 }, "the end of the file");
 	end_statement(&l);
 	emit(&l, end);
 	p->tok.p = l.out.p;

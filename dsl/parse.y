@@ -99,10 +99,15 @@ statement: declaration
     | RETURN values             { $$ = list_as(p, $2, AST_return, @$, NULL); }
     | ASSERT expr               { $$ = N(assert, @$, $2, NULL); }
     | ASSERT expr ',' expr      { $$ = N(assert, @$, $2, $4); }
-    | CHECK NAME expr '=' expr  { $$ = checks(p, @$, $2, $3, $5); }
+    | CHECK NAME expr '=' shape { $$ = checks(p, @$, $2, $3, $5); }
     | LAYERS STRING body        { $$ = named(N(layers, @$, $3), $2); }
     | LAYERS body               { $$ = N(layers, @$, $2); $$->at = @1; }
     | expr
+    ;
+
+/* [n, 3, .., w]: an axis of `..` can have any size */
+shape: '[' ']'                  { $$ = N(list, @$); }
+    | '[' subscripts comma ']'  { $$ = $2; $$->span = @$; }
     ;
 
 /* `x`, `(a, b)`: what `let` and `for` bind */
@@ -194,7 +199,7 @@ number: INT | REAL
 /* ---- expressions --------------------------------------------------------------- */
 
 expr: postfix
-    | expr PIPE expr            { $$ = $1->kind == AST_pipe ? more(p, $1, $3, @$) : N(pipe, @$, $1, $3); }
+    | expr PIPE expr            { $$ = $1->kind == AST_pipe ? more(p, $1, $3, @$) : with_op(N(pipe, @$, $1, $3), AOP_none, @2); }
     | expr AS NAME              { $$ = named(N(as, @$, $1), $3); }
     | expr AS STRING            { $$ = named(N(as, @$, $1), $3); }
     | expr OR expr              { $$ = BINARY(or, @$, @2, $1, $3); }
@@ -452,7 +457,7 @@ open_range(Parser *p, Span s, Ast *low, Ast *high)
 	Ast *a = N(range, s, low, high), *end = low ? low : high;
 
 	if (end->kind == AST_range)
-		diag_error(p->d, s, "syntax-token", "a range has two ends: one `..` stands between them");
+		diag_error(p->d, s, "syntax-chain", "a range has two ends: one `..` stands between them");
 	return a;
 }
 
