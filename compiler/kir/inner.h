@@ -10,7 +10,7 @@
 enum {
 	KIR_MAX_DEPTH = 64,             /* nested blocks */
 	KIR_MAX_LANES = 64,
-	KIR_MAX_REGS = 1 << 22,
+	KIR_MAX_REGS = 1 << 20,
 	KIR_MAX_THREADS = 1024,
 	KIR_WARP = 32,
 };

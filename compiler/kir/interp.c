@@ -1,0 +1,1093 @@
+/* interp.c -- runs a kernel as its header says, and watches every access.
+ *
+ *     body, a tree      =>   code, a line          for %5 = %4 .. %2 step 16 {
+ *                                                    …                    0 for   %5, -> 9
+ *     registers, typed  =>   cells at offsets      }                      1 …
+ *                                                                         8 next  %5, -> 1
+ *
+ * A thread is a program counter and a register file, so that it can stop in the middle:
+ * at a barrier until its block is there, at a shuffle or mma until its warp is.  Threads
+ * run one after another between such points.  That finds every race all the same,
+ * because each element of shared memory remembers who wrote and who read it last, and
+ * when; "when" is an epoch, which grows by one at each barrier and with each task:
+ *
+ *     written in an epoch before this task's    not a value: uninitialised
+ *     written by another thread in this epoch   no barrier between: a race
+ *     read by another thread in this epoch      … also, when it is written now
+ *
+ * The outs of a kernel are watched the same way, against other tasks too, since tasks
+ * run at the same time.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "kir/inner.h"
+
+#define MAX_REGISTER_BYTES ((uint64_t)1 << 31)
+#define MAX_MEMORY_BYTES ((uint64_t)1 << 32)
+
+typedef enum Code {
+	C_LANES,                /* d = fn(a, b, c), lane by lane */
+	C_DIVIDE,               /* the same, where some b are not allowed */
+	C_SELECT_ONE,           /* one condition for all lanes */
+	C_ADD_IX, C_MUL_IX, C_LT_IX,
+	C_AXIS, C_SPLAT, C_LANE, C_REDUCE,
+	C_LOAD, C_LOAD_IF, C_GATHER, C_STORE, C_STORE_IF, C_ATOMIC_ADD,
+	C_FOR, C_NEXT, C_JUMP, C_AGAIN, C_JUMP_IF, C_JUMP_UNLESS,
+	C_CP_ASYNC, C_CP_COMMIT, C_CP_WAIT,
+	C_BARRIER, C_SHUFFLE, C_MMA,
+	C_END
+} Code;
+
+typedef struct Op {
+	uint8_t code, s, lanes, size;   /* scalar, lanes and bytes of a cell of what it moves */
+	uint32_t d, a, b, c;            /* offsets of cells in a register file */
+	uint32_t buf, buf2, to;         /* to: position in the code */
+	int64_t imm;
+	KLaneFn *fn;
+	const KInst *from;
+} Op;
+
+/* who touched an element last, and in which epoch */
+typedef struct Touch {
+	uint32_t wrote, read;           /* epochs; 0: never */
+	uint16_t writer, reader;        /* threads; MANY: several in that epoch */
+	uint8_t flying;                 /* a cp_async into it is under way */
+	uint8_t atomic;                 /* the last write was an atomic_add */
+	uint8_t read_before;            /* read by tasks before that of `read` */
+} Touch;
+
+enum { MANY = UINT16_MAX };
+
+typedef struct Memory {
+	const KBuf *b;
+	unsigned char *p;
+	int64_t count, bytes;           /* of one thread's, if local */
+	Touch *touch;                   /* shared and out; NULL: not watched */
+	uint32_t *set;                  /* local: task that wrote the element last, +1 */
+	bool owned, owned_touch;
+} Memory;
+
+/* a cp_async under way */
+typedef struct Copy {
+	uint32_t group, buf;
+	int64_t at;
+	int bytes, count;
+	unsigned char data[16];
+} Copy;
+
+typedef enum { READY, AT_BARRIER, AT_WARP, ENDED, FAILED } State;
+
+typedef struct Thread {
+	State state;
+	uint32_t pc;
+	uint32_t groups;                /* closed ones */
+	Copy *copy;
+	size_t ncopy, ccopy;
+} Thread;
+
+typedef struct Run {
+	const Kernel *k;
+	VEC(Op) op;
+	uint32_t *cell;                 /* offset of a register's cells */
+	uint32_t cells;                 /* bytes of a register file */
+	uint32_t breaks;                /* chain of jumps that leave the loop being made */
+	const uint32_t *writes;
+	unsigned char *image;           /* register file with the constants */
+	Memory *mem;
+	unsigned char *file;            /* register files of all threads */
+	Thread *thread;
+	uint32_t threads;
+	int64_t task[3];
+	uint32_t serial;                /* of the task, from 1 */
+	uint32_t epoch, first;          /* first: of this task */
+	uint64_t turns, limit;
+	Arena *a;
+	char *err;
+} Run;
+
+static void
+complain(Run *r, const Op *op, uint32_t tid, const char *fmt, va_list ap)
+{
+	const int32_t *n = r->k->block;
+	Text t = { .a = r->a };
+
+	if (r->err[0])
+		return;
+	text_printf(&t, "kernel %s", r->k->name);
+	if (r->serial)
+		text_printf(&t, ", task %" PRId64 ",%" PRId64 ",%" PRId64, r->task[0], r->task[1], r->task[2]);
+	if (op && r->threads > 1)
+		text_printf(&t, ", thread %" PRIu32 ",%" PRIu32 ",%" PRIu32, tid % (uint32_t)n[0],
+		            tid / (uint32_t)n[0] % (uint32_t)n[1],
+		            tid / (uint32_t)n[0] / (uint32_t)n[1]);
+	text_put(&t, ": ");
+	if (op) {
+		text_put(&t, "`");
+		kinst_text(&t, r->k, op->from);
+		text_put(&t, "`: ");
+	}
+	text_vprintf(&t, fmt, ap);
+	snprintf(r->err, 512, "%s", text_str(&t));
+}
+
+/* A thread can't go on. */
+static State __attribute__((format(printf, 4, 5)))
+fail(Run *r, const Op *op, uint32_t tid, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	complain(r, op, tid, fmt, ap);
+	va_end(ap);
+	return FAILED;
+}
+
+/* The kernel can't be started. */
+static bool __attribute__((format(printf, 2, 3)))
+refuse(Run *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	complain(r, NULL, 0, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+/* ---- making code ---------------------------------------------------------------------- */
+
+static uint32_t
+new_cells(Run *r, KType t)
+{
+	uint32_t at = r->cells;
+
+	r->cells += ((uint32_t)t.lanes * kcell_bytes[t.s] + 7) & ~7u;
+	return at;
+}
+
+static Op *
+put(Run *r, Op op)
+{
+	vec_push(r->a, &r->op, op);
+	return &r->op.p[r->op.n - 1];
+}
+
+/* which of the frequent scalar ops an op is */
+static Code
+code_of(KOp op, KScalar s, int lanes)
+{
+	if (ks_int(s) && (op == K_div || op == K_rem || op == K_shl || op == K_shr))
+		return C_DIVIDE;
+	if (lanes > 1 || (s != KS_IX && s != KS_I64))
+		return C_LANES;
+	return op == K_add ? C_ADD_IX : op == K_mul ? C_MUL_IX : op == K_lt ? C_LT_IX : C_LANES;
+}
+
+static const Code plain_code[K_COUNT] = {
+	[K_axis] = C_AXIS, [K_splat] = C_SPLAT, [K_lane] = C_LANE, [K_reduce_add] = C_REDUCE,
+	[K_reduce_max] = C_REDUCE, [K_load] = C_LOAD, [K_load_if] = C_LOAD_IF, [K_gather] = C_GATHER,
+	[K_store] = C_STORE, [K_store_if] = C_STORE_IF, [K_atomic_add] = C_ATOMIC_ADD,
+	[K_cp_async] = C_CP_ASYNC, [K_cp_commit] = C_CP_COMMIT, [K_cp_wait] = C_CP_WAIT,
+	[K_barrier] = C_BARRIER, [K_shuffle] = C_SHUFFLE, [K_mma] = C_MMA,
+};
+
+static void make_block(Run *r, const KBlock *b);
+
+static void
+make_constant(Run *r, const KInst *i, Op op)
+{
+	KType t = r->k->reg.p[i->dst];
+	KConst c = { i->imm, i->fimm };
+	uint32_t at = op.d;
+
+	/* A register that is written again gets its constant from cells of its own. */
+	if (r->writes[i->dst] > 1)
+		at = new_cells(r, t);
+	unsigned char *image = r->image + at;
+	if (i->op == K_lanes)
+		for (int l = 0; l < t.lanes; l++)
+			kconst_to_cell((KScalar)t.s, (KConst){ .i = l }, image + l * kcell_bytes[t.s]);
+	else
+		for (int l = 0; l < t.lanes; l++)
+			kconst_to_cell((KScalar)t.s, c, image + l * kcell_bytes[t.s]);
+	if (at != op.d) {
+		op.code = C_LANES;
+		op.fn = klane_fn(K_mov, (KScalar)t.s);
+		op.a = op.b = op.c = at;
+		put(r, op);
+	}
+}
+
+static void
+make_flow(Run *r, const KInst *i, Op op)
+{
+	uint32_t at = (uint32_t)r->op.n;
+
+	switch (i->op) {
+	case K_for:
+		op.code = C_FOR;
+		op.c = new_cells(r, kt(KS_I64, 1));     /* the end, read once */
+		put(r, op);
+		make_block(r, i->body);
+		op.code = C_NEXT;
+		op.to = at + 1;
+		put(r, op);
+		r->op.p[at].to = (uint32_t)r->op.n;
+		break;
+	case K_if:
+		op.code = C_JUMP_UNLESS;
+		put(r, op);
+		make_block(r, i->body);
+		if (i->other && i->other->inst.n) {
+			uint32_t skip = (uint32_t)r->op.n;
+
+			op.code = C_JUMP;
+			put(r, op);
+			r->op.p[at].to = (uint32_t)r->op.n;
+			make_block(r, i->other);
+			at = skip;
+		}
+		r->op.p[at].to = (uint32_t)r->op.n;
+		break;
+	case K_loop: {
+		uint32_t outer = r->breaks;
+
+		r->breaks = 0;
+		make_block(r, i->body);
+		op.code = C_AGAIN;
+		op.to = at;
+		put(r, op);
+		for (uint32_t b = r->breaks, next; b; b = next) {
+			next = r->op.p[b - 1].to;
+			r->op.p[b - 1].to = (uint32_t)r->op.n;
+		}
+		r->breaks = outer;
+		break;
+	}
+	default:
+		op.code = C_JUMP_IF;
+		op.to = r->breaks;
+		put(r, op);
+		r->breaks = at + 1;
+		break;
+	}
+}
+
+static void
+make_inst(Run *r, const KInst *i)
+{
+	bool write = kop_info[i->op].cls == KCLASS_WRITE;
+	KType t = r->k->reg.p[write ? i->a[1] : i->dst], a = r->k->reg.p[i->a[0]];
+	uint32_t *cell = r->cell;
+	Op op = {
+		.s = t.s, .lanes = t.lanes, .size = kcell_bytes[t.s], .d = cell[i->dst],
+		.a = cell[i->a[0]], .b = cell[i->a[1]], .c = cell[i->a[2]],
+		.buf = i->buf - 1, .buf2 = i->buf2 - 1, .imm = i->imm, .from = i,
+	};
+	int args = kop_info[i->op].args;
+
+	switch (i->op) {
+	case K_const: case K_lanes:
+		make_constant(r, i, op);
+		return;
+	case K_for: case K_if: case K_loop: case K_break_if:
+		make_flow(r, i, op);
+		return;
+	case K_select:
+		op.code = a.lanes == t.lanes ? C_LANES : C_SELECT_ONE;
+		op.fn = klane_fn(K_select, (KScalar)t.s);
+		break;
+	case K_cast:
+		op.code = C_LANES;
+		op.fn = klane_cast((KScalar)a.s, (KScalar)t.s);
+		break;
+	case K_reduce_add: case K_reduce_max:
+		op.code = C_REDUCE;
+		op.lanes = a.lanes;
+		op.fn = klane_fn(i->op == K_reduce_add ? K_add : K_max, (KScalar)a.s);
+		break;
+	case K_atomic_add:
+		op.code = C_ATOMIC_ADD;
+		op.fn = klane_fn(K_add, (KScalar)t.s);
+		break;
+	case K_load: case K_load_if: case K_store: case K_store_if:
+		op.code = plain_code[i->op];
+		op.imm = i->imm ? i->imm : t.lanes;
+		break;
+	default:
+		op.fn = klane_fn(i->op, (KScalar)a.s);
+		op.code = op.fn ? code_of(i->op, (KScalar)a.s, t.lanes) : plain_code[i->op];
+		if (op.fn) {
+			op.s = a.s;
+			op.b = args > 1 ? op.b : op.a;          /* readable, and not read */
+			op.c = args > 2 ? op.c : op.a;
+		}
+		break;
+	}
+	if (i->op == K_cast)
+		op.b = op.c = op.a;
+	put(r, op);
+}
+
+static void
+make_block(Run *r, const KBlock *b)
+{
+	for (size_t i = 0; i < b->inst.n; i++)
+		make_inst(r, &b->inst.p[i]);
+}
+
+/* writes of each register, and cells that will be needed beside those of registers */
+static void
+survey(const KBlock *b, const Kernel *k, uint32_t *writes, uint64_t *extra)
+{
+	for (size_t i = 0; i < b->inst.n; i++) {
+		const KInst *x = &b->inst.p[i];
+		KType t = k->reg.p[x->dst];
+
+		writes[x->dst]++;
+		*extra += x->op == K_for ? 8 : 0;
+		if (x->op == K_const || x->op == K_lanes)
+			*extra += ((uint32_t)t.lanes * kcell_bytes[t.s] + 7) & ~7u;
+		if (x->body)
+			survey(x->body, k, writes, extra);
+		if (x->other)
+			survey(x->other, k, writes, extra);
+	}
+}
+
+static bool
+make_code(Run *r)
+{
+	const Kernel *k = r->k;
+	uint32_t *writes = NEWN(r->a, uint32_t, k->reg.n);
+	uint64_t bytes = 0;
+
+	survey(&k->body, k, writes, &bytes);
+	r->cell = NEWN(r->a, uint32_t, k->reg.n);
+	for (size_t i = 1; i < k->reg.n; i++)
+		if (writes[i])
+			bytes += ((uint32_t)k->reg.p[i].lanes * kcell_bytes[k->reg.p[i].s] + 7) & ~7u;
+	if (bytes * r->threads > MAX_REGISTER_BYTES)
+		return refuse(r, "its registers take more than 2 GiB");
+	for (size_t i = 1; i < k->reg.n; i++)
+		if (writes[i])
+			r->cell[i] = new_cells(r, k->reg.p[i]);
+	r->writes = writes;
+	r->image = arena_alloc(r->a, bytes + 8);
+	make_block(r, &k->body);
+	put(r, (Op){ .code = C_END });
+	return true;
+}
+
+/* ---- memory ---------------------------------------------------------------------------- */
+
+static bool
+inside(const Memory *m, int64_t at, int64_t n)
+{
+	return at >= 0 && at <= m->count - n;
+}
+
+static State
+outside(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, int64_t n)
+{
+	if (n == 1)
+		return fail(r, op, tid, "element %" PRId64 " of %s, which has %" PRId64, at, m->b->name, m->count);
+	return fail(r, op, tid, "elements %" PRId64 " .. %" PRId64 " of %s, which has %" PRId64, at,
+	            at + n, m->b->name, m->count);
+}
+
+static State
+race(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, const char *did, uint32_t who)
+{
+	if (who == MANY)
+		return fail(r, op, tid, "race: several threads have %s element %" PRId64
+		            " of %s, with no barrier since", did, at, m->b->name);
+	return fail(r, op, tid, "race: thread %" PRIu32 " (of the block, counted from 0) has %s element %" PRId64
+	            " of %s, with no barrier since", who, did, at, m->b->name);
+}
+
+static State
+read_touch(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at)
+{
+	Touch *t = &m->touch[at];
+
+	if (m->b->space == KSPACE_SHARED && t->wrote < r->first)
+		return fail(r, op, tid, "element %" PRId64 " of %s has no value yet", at, m->b->name);
+	if (t->wrote && t->wrote < r->first)
+		return fail(r, op, tid, "race: another task has written element %" PRId64 " of %s", at, m->b->name);
+	if (t->flying && t->wrote >= r->first)
+		return fail(r, op, tid, "the cp_async into element %" PRId64 " of %s has not been waited for",
+		            at, m->b->name);
+	if (t->wrote == r->epoch && t->writer != tid)
+		return race(r, op, tid, m, at, "written", t->writer);
+	if (t->read != r->epoch) {
+		t->read_before |= t->read && t->read < r->first;
+		t->read = r->epoch;
+		t->reader = (uint16_t)tid;
+	} else if (t->reader != tid) {
+		t->reader = MANY;
+	}
+	return READY;
+}
+
+static State
+write_touch(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, bool atomic)
+{
+	Touch *t = &m->touch[at];
+	bool shared = m->b->space == KSPACE_SHARED, both = atomic && t->atomic;
+
+	if (!shared && t->wrote && t->wrote < r->first && !both)
+		return fail(r, op, tid, "race: another task has written element %" PRId64 " of %s", at, m->b->name);
+	if (!shared && (t->read_before || (t->read && t->read < r->first)))
+		return fail(r, op, tid, "race: another task has read element %" PRId64 " of %s", at, m->b->name);
+	if (t->flying && t->wrote >= r->first)
+		return fail(r, op, tid, "a cp_async into element %" PRId64 " of %s is under way", at, m->b->name);
+	if (t->wrote == r->epoch && t->writer != tid && !both)
+		return race(r, op, tid, m, at, "written", t->writer);
+	if (t->read == r->epoch && t->reader != tid)
+		return race(r, op, tid, m, at, "read", t->reader);
+	t->writer = t->wrote == r->epoch && t->writer != tid ? MANY : (uint16_t)tid;
+	t->wrote = r->epoch;
+	t->atomic = atomic;
+	t->flying = false;
+	return READY;
+}
+
+static State
+check_read(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, int64_t n)
+{
+	if (!inside(m, at, n))
+		return outside(r, op, tid, m, at, n);
+	if (m->set) {
+		const uint32_t *set = m->set + tid * m->count;
+
+		for (int64_t i = at; i < at + n; i++)
+			if (set[i] != r->serial)
+				return fail(r, op, tid, "element %" PRId64 " of %s has no value yet", i, m->b->name);
+	}
+	if (m->touch)
+		for (int64_t i = at; i < at + n; i++)
+			if (read_touch(r, op, tid, m, i) == FAILED)
+				return FAILED;
+	return READY;
+}
+
+static State
+check_write(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, int64_t n)
+{
+	if (!inside(m, at, n))
+		return outside(r, op, tid, m, at, n);
+	if (m->set) {
+		uint32_t *set = m->set + tid * m->count;
+
+		for (int64_t i = at; i < at + n; i++)
+			set[i] = r->serial;
+	}
+	if (m->touch)
+		for (int64_t i = at; i < at + n; i++)
+			if (write_touch(r, op, tid, m, i, op->code == C_ATOMIC_ADD) == FAILED)
+				return FAILED;
+	return READY;
+}
+
+static unsigned char *
+element(const Memory *m, uint32_t tid, int64_t at)
+{
+	return m->p + (m->set ? tid * m->bytes : 0) + at * dtype_info[m->b->dt].bytes;
+}
+
+/* n elements of memory into cells */
+static void
+to_cells(DType dt, unsigned char *cell, const unsigned char *p, int64_t n)
+{
+	uint16_t h;
+	float f;
+
+	switch (dt) {
+	case DT_BOOL:
+		for (int64_t i = 0; i < n; i++)
+			cell[i] = p[i] != 0;
+		break;
+	case DT_F16: case DT_BF16:
+		for (int64_t i = 0; i < n; i++) {
+			memcpy(&h, p + 2 * i, 2);
+			f = dt == DT_F16 ? f16_to_f32(h) : bf16_to_f32(h);
+			memcpy(cell + 4 * i, &f, 4);
+		}
+		break;
+	default:
+		memcpy(cell, p, (size_t)n * (size_t)dtype_info[dt].bytes);
+		break;
+	}
+}
+
+static void
+from_cells(DType dt, unsigned char *p, const unsigned char *cell, int64_t n)
+{
+	uint16_t h;
+	float f;
+
+	switch (dt) {
+	case DT_F16: case DT_BF16:
+		for (int64_t i = 0; i < n; i++) {
+			memcpy(&f, cell + 4 * i, 4);
+			h = dt == DT_F16 ? f16_from_f32(f) : bf16_from_f32(f);
+			memcpy(p + 2 * i, &h, 2);
+		}
+		break;
+	default:
+		memcpy(p, cell, (size_t)n * (size_t)dtype_info[dt].bytes);
+		break;
+	}
+}
+
+/* ---- one thread -------------------------------------------------------------------------- */
+
+static int64_t
+axis_value(const Run *r, uint32_t tid, int64_t axis)
+{
+	const int32_t *n = r->k->block;
+	uint32_t x = (uint32_t)n[0], y = (uint32_t)n[1];
+
+	switch (axis) {
+	case KAXIS_THREAD_X: return tid % x;
+	case KAXIS_THREAD_Y: return tid / x % y;
+	case KAXIS_THREAD_Z: return tid / x / y;
+	case KAXIS_LANE: return tid % KIR_WARP;
+	case KAXIS_WARP: return tid / KIR_WARP;
+	default: return r->task[axis - KAXIS_BLOCK_X];
+	}
+}
+
+static int64_t
+get_int(const unsigned char *cell, KScalar s)
+{
+	return s == KS_I32 ? *(const int32_t *)(const void *)cell : *(const int64_t *)(const void *)cell;
+}
+
+static void
+set_int(unsigned char *cell, KScalar s, int64_t x)
+{
+	if (s == KS_I32)
+		*(int32_t *)(void *)cell = (int32_t)x;
+	else
+		*(int64_t *)(void *)cell = x;
+}
+
+/* the upper half is added to the lower until one is left */
+static void
+reduce(const Op *op, unsigned char *d, const unsigned char *a)
+{
+	_Alignas(8) unsigned char t[KIR_MAX_LANES * 8];
+	size_t size = kcell_bytes[op->s];
+	int n = op->lanes;
+
+	memcpy(t, a, (size_t)n * size);
+	while (n > 1) {
+		int half = (n + 1) / 2;
+
+		op->fn(t, t, t + (size_t)half * size, t, n - half);
+		n = half;
+	}
+	memcpy(d, t, size);
+}
+
+static State
+gather(Run *r, const Op *op, uint32_t tid, unsigned char *reg)
+{
+	const Memory *m = &r->mem[op->buf];
+
+	for (int l = 0; l < op->lanes; l++) {
+		int64_t at = get_int(reg + op->a + 8 * l, KS_IX);
+
+		if (check_read(r, op, tid, m, at, 1) == FAILED)
+			return FAILED;
+		to_cells(m->b->dt, reg + op->d + l * op->size, element(m, tid, at), 1);
+	}
+	return READY;
+}
+
+static State
+atomic_add(Run *r, const Op *op, uint32_t tid, unsigned char *reg)
+{
+	const Memory *m = &r->mem[op->buf];
+	int64_t at = get_int(reg + op->a, KS_IX);
+	_Alignas(8) unsigned char old[8];
+
+	if (check_write(r, op, tid, m, at, 1) == FAILED)
+		return FAILED;
+	to_cells(m->b->dt, old, element(m, tid, at), 1);
+	op->fn(old, old, reg + op->b, old, 1);
+	from_cells(m->b->dt, element(m, tid, at), old, 1);
+	return READY;
+}
+
+static State
+cp_async(Run *r, const Op *op, uint32_t tid, const unsigned char *reg)
+{
+	const Memory *to = &r->mem[op->buf], *from = &r->mem[op->buf2];
+	int64_t at = get_int(reg + op->a, KS_IX), src = get_int(reg + op->b, KS_IX);
+	Thread *t = &r->thread[tid];
+	Copy c = { .group = t->groups, .buf = op->buf, .at = at, .count = (int)op->imm };
+
+	c.bytes = (int)op->imm * dtype_info[to->b->dt].bytes;
+	if (check_write(r, op, tid, to, at, op->imm) == FAILED)
+		return FAILED;
+	if ((at * dtype_info[to->b->dt].bytes) % c.bytes)
+		return fail(r, op, tid, "element %" PRId64 " of %s is not aligned to %d bytes", at,
+		            to->b->name, c.bytes);
+	if (reg[op->c]) {
+		if (check_read(r, op, tid, from, src, op->imm) == FAILED)
+			return FAILED;
+		if ((src * dtype_info[to->b->dt].bytes) % c.bytes)
+			return fail(r, op, tid, "element %" PRId64 " of %s is not aligned to %d bytes", src,
+			            from->b->name, c.bytes);
+		memcpy(c.data, element(from, tid, src), (size_t)c.bytes);
+	}
+	for (int64_t i = at; i < at + op->imm; i++)
+		to->touch[i].flying = true;
+	if (t->ncopy == t->ccopy) {
+		size_t cap = t->ccopy ? 2 * t->ccopy : 16;
+		Copy *p = realloc(t->copy, cap * sizeof(*p));
+
+		if (!p)
+			return fail(r, op, tid, "out of memory");
+		t->copy = p;
+		t->ccopy = cap;
+	}
+	t->copy[t->ncopy++] = c;
+	return READY;
+}
+
+static void
+cp_wait(Run *r, const Op *op, uint32_t tid)
+{
+	Thread *t = &r->thread[tid];
+	size_t left = 0;
+
+	for (size_t i = 0; i < t->ncopy; i++) {
+		const Copy *c = &t->copy[i];
+		const Memory *m = &r->mem[c->buf];
+
+		if (c->group + (uint64_t)op->imm >= t->groups) {
+			t->copy[left++] = *c;
+			continue;
+		}
+		memcpy(element(m, tid, c->at), c->data, (size_t)c->bytes);
+		for (int64_t e = c->at; e < c->at + c->count; e++) {
+			m->touch[e].flying = false;
+			m->touch[e].wrote = r->epoch;           /* others see it after a barrier */
+			m->touch[e].writer = (uint16_t)tid;
+		}
+	}
+	t->ncopy = left;
+}
+
+#define CELL(T, at) (*(T *)(void *)(reg + (at)))
+#define TURN()                                                                                  \
+	if (++r->turns == r->limit)                                                             \
+		return fail(r, i, tid, "gave up after %" PRIu64 " turns of loops", r->limit)
+
+static State
+run_thread(Run *r, uint32_t tid)
+{
+	unsigned char *reg = r->file + (size_t)tid * r->cells;
+	const Op *code = r->op.p, *i = code + r->thread[tid].pc;
+	const Memory *m;
+	int64_t at, end;
+
+	for (;; i++) {
+		switch ((Code)i->code) {
+		case C_LANES:
+			i->fn(reg + i->d, reg + i->a, reg + i->b, reg + i->c, i->lanes);
+			break;
+		case C_DIVIDE:
+			if (!klane_defined(i->from->op, (KScalar)i->s, reg + i->b, i->lanes))
+				return fail(r, i, tid, i->from->op == K_div || i->from->op == K_rem
+				                       ? "division by zero" : "shift by more bits than there are");
+			i->fn(reg + i->d, reg + i->a, reg + i->b, reg + i->c, i->lanes);
+			break;
+		case C_SELECT_ONE:
+			memmove(reg + i->d, reg + (reg[i->a] ? i->b : i->c), (size_t)i->lanes * i->size);
+			break;
+		case C_ADD_IX:
+			CELL(uint64_t, i->d) = CELL(uint64_t, i->a) + CELL(uint64_t, i->b);
+			break;
+		case C_MUL_IX:
+			CELL(uint64_t, i->d) = CELL(uint64_t, i->a) * CELL(uint64_t, i->b);
+			break;
+		case C_LT_IX:
+			reg[i->d] = CELL(int64_t, i->a) < CELL(int64_t, i->b);
+			break;
+		case C_AXIS:
+			CELL(int64_t, i->d) = axis_value(r, tid, i->imm);
+			break;
+		case C_SPLAT:
+			for (int l = 0; l < i->lanes; l++)
+				memmove(reg + i->d + l * i->size, reg + i->a, i->size);
+			break;
+		case C_LANE:
+			memmove(reg + i->d, reg + i->a + i->imm * i->size, i->size);
+			break;
+		case C_REDUCE:
+			reduce(i, reg + i->d, reg + i->a);
+			break;
+		case C_LOAD_IF:
+			if (!reg[i->b]) {
+				memset(reg + i->d, 0, (size_t)i->lanes * i->size);
+				break;
+			}
+			/* fall through */
+		case C_LOAD:
+			m = &r->mem[i->buf];
+			at = CELL(int64_t, i->a);
+			if (check_read(r, i, tid, m, at, i->imm) == FAILED)
+				return FAILED;
+			to_cells(m->b->dt, reg + i->d, element(m, tid, at), i->imm);
+			if (i->imm < i->lanes)
+				memset(reg + i->d + i->imm * i->size, 0, (size_t)(i->lanes - i->imm) * i->size);
+			break;
+		case C_GATHER:
+			if (gather(r, i, tid, reg) == FAILED)
+				return FAILED;
+			break;
+		case C_STORE_IF:
+			if (!reg[i->c])
+				break;
+			/* fall through */
+		case C_STORE:
+			m = &r->mem[i->buf];
+			at = CELL(int64_t, i->a);
+			if (check_write(r, i, tid, m, at, i->imm) == FAILED)
+				return FAILED;
+			from_cells(m->b->dt, element(m, tid, at), reg + i->b, i->imm);
+			break;
+		case C_ATOMIC_ADD:
+			if (atomic_add(r, i, tid, reg) == FAILED)
+				return FAILED;
+			break;
+		case C_FOR:
+			at = get_int(reg + i->a, (KScalar)i->s);
+			end = get_int(reg + i->b, (KScalar)i->s);
+			CELL(int64_t, i->c) = end;
+			set_int(reg + i->d, (KScalar)i->s, at);
+			if (at >= end)
+				i = code + i->to - 1;
+			break;
+		case C_NEXT:
+			TURN();
+			if (!__builtin_add_overflow(get_int(reg + i->d, (KScalar)i->s), i->imm, &at) &&
+			    at < CELL(int64_t, i->c)) {
+				set_int(reg + i->d, (KScalar)i->s, at);
+				i = code + i->to - 1;
+			}
+			break;
+		case C_AGAIN:
+			TURN();
+			i = code + i->to - 1;
+			break;
+		case C_JUMP:
+			i = code + i->to - 1;
+			break;
+		case C_JUMP_IF:
+			if (reg[i->a])
+				i = code + i->to - 1;
+			break;
+		case C_JUMP_UNLESS:
+			if (!reg[i->a])
+				i = code + i->to - 1;
+			break;
+		case C_CP_ASYNC:
+			if (cp_async(r, i, tid, reg) == FAILED)
+				return FAILED;
+			break;
+		case C_CP_COMMIT:
+			r->thread[tid].groups++;
+			break;
+		case C_CP_WAIT:
+			cp_wait(r, i, tid);
+			break;
+		case C_BARRIER:
+			r->thread[tid].pc = (uint32_t)(i - code);
+			return AT_BARRIER;
+		case C_SHUFFLE: case C_MMA:
+			r->thread[tid].pc = (uint32_t)(i - code);
+			return AT_WARP;
+		case C_END:
+			return ENDED;
+		}
+	}
+}
+
+/* ---- warps and blocks ---------------------------------------------------------------------- */
+
+static State
+shuffle(Run *r, const Op *op, uint32_t first, uint32_t n)
+{
+	_Alignas(8) unsigned char t[KIR_WARP][KIR_MAX_LANES * 8];
+	size_t bytes = (size_t)op->lanes * kcell_bytes[op->s];
+
+	for (uint32_t l = 0; l < n; l++)
+		memcpy(t[l], r->file + (size_t)(first + l) * r->cells + op->a, bytes);
+	for (uint32_t l = 0; l < n; l++) {
+		uint32_t other = l ^ (uint32_t)op->imm;
+
+		if (other >= n)
+			return fail(r, op, first + l, "the warp has no lane %" PRIu32, other);
+		memcpy(r->file + (size_t)(first + l) * r->cells + op->d, t[other], bytes);
+	}
+	return READY;
+}
+
+/* Where the elements of a lane lie, from the tables of PTX: with g = lane / 4, q = lane % 4,
+ *
+ *     A 16 x 16   a0 a1: g, 2q   a2 a3: g + 8, 2q   a4 a5: g, 2q + 8   a6 a7: g + 8, 2q + 8
+ *     B 16 x 8    b0 b1: 2q, g   b2 b3: 2q + 8, g
+ *     C 16 x 8    c0 c1: g, 2q   c2 c3: g + 8, 2q
+ */
+static void
+mma(Run *r, const Op *op, uint32_t first)
+{
+	float a[16][16], b[16][8], c[16][8];
+
+	for (int l = 0; l < KIR_WARP; l++) {
+		unsigned char *reg = r->file + (first + (size_t)l) * r->cells;
+		const float *x = (const void *)(reg + op->a), *y = (const void *)(reg + op->b);
+		const float *z = (const void *)(reg + op->c);
+		int g = l / 4, q = l % 4;
+
+		for (int i = 0; i < 8; i++)
+			a[g + 8 * (i >> 1 & 1)][2 * q + (i & 1) + 8 * (i >> 2)] = x[i];
+		for (int i = 0; i < 4; i++) {
+			b[2 * q + (i & 1) + 8 * (i >> 1)][g] = y[i];
+			c[g + 8 * (i >> 1)][2 * q + (i & 1)] = z[i];
+		}
+	}
+	/* Machines differ in how they round inside; once, at the end, is the middle of them. */
+	for (int i = 0; i < 16; i++)
+		for (int j = 0; j < 8; j++) {
+			double sum = (double)c[i][j];
+
+			for (int k = 0; k < 16; k++)
+				sum += (double)a[i][k] * (double)b[k][j];
+			c[i][j] = (float)sum;
+		}
+	for (int l = 0; l < KIR_WARP; l++) {
+		float *z = (void *)(r->file + (first + (size_t)l) * r->cells + op->d);
+
+		for (int i = 0; i < 4; i++)
+			z[i] = c[l / 4 + 8 * (i >> 1)][2 * (l % 4) + (i & 1)];
+	}
+}
+
+/* Runs a warp until every lane is at a barrier or at the end. */
+static State
+run_warp(Run *r, uint32_t first, uint32_t n)
+{
+	for (;;) {
+		Thread *t = r->thread + first;
+		bool meets = false;
+		uint32_t pc = 0;
+
+		for (uint32_t l = 0; l < n; l++) {
+			if (t[l].state == READY && (t[l].state = run_thread(r, first + l)) == FAILED)
+				return FAILED;
+			if (t[l].state == AT_WARP && !meets) {
+				meets = true;
+				pc = t[l].pc;
+			}
+		}
+		if (!meets)
+			return READY;
+		const Op *op = &r->op.p[pc];
+		for (uint32_t l = 0; l < n; l++)
+			if (t[l].state != AT_WARP || t[l].pc != pc)
+				return fail(r, op, first + l, "this lane of the warp is elsewhere");
+		if (op->code == C_MMA)
+			mma(r, op, first);
+		else if (shuffle(r, op, first, n) == FAILED)
+			return FAILED;
+		for (uint32_t l = 0; l < n; l++) {
+			t[l].state = READY;
+			t[l].pc = pc + 1;
+		}
+	}
+}
+
+static State
+run_task(Run *r)
+{
+	r->first = ++r->epoch;
+	for (uint32_t i = 0; i < r->threads; i++) {
+		Thread *t = &r->thread[i];
+
+		t->state = READY;
+		t->pc = t->groups = 0;
+		t->ncopy = 0;
+	}
+	for (;;) {
+		const Thread *t = r->thread;
+
+		for (uint32_t w = 0; w < r->threads; w += KIR_WARP)
+			if (run_warp(r, w, MIN(r->threads - w, KIR_WARP)) == FAILED)
+				return FAILED;
+		if (t[0].state == ENDED)
+			break;
+		for (uint32_t i = 1; i < r->threads; i++)
+			if (t[i].state != AT_BARRIER || t[i].pc != t[0].pc)
+				return fail(r, &r->op.p[t[0].pc], i, "this thread is elsewhere");
+		for (uint32_t i = 0; i < r->threads; i++) {
+			r->thread[i].state = READY;
+			r->thread[i].pc++;
+		}
+		r->epoch++;
+	}
+	for (uint32_t i = 1; i < r->threads; i++)
+		if (r->thread[i].state != ENDED)
+			return fail(r, &r->op.p[r->thread[i].pc], i, "another thread has ended before");
+	return READY;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------ */
+
+static bool
+bind_global(Run *r, size_t i, const KArg *arg, bool watch)
+{
+	Memory *m = &r->mem[i];
+	int64_t size = dtype_info[m->b->dt].bytes;
+
+	m->p = arg[i].data;
+	m->count = m->b->count < 0 ? (int64_t)(arg[i].bytes / (size_t)size) : m->b->count;
+	if ((uint64_t)m->count > arg[i].bytes / (size_t)size || (!m->p && m->count))
+		return refuse(r, "argument %s has %zu bytes, %" PRId64 " are needed", m->b->name,
+		              arg[i].data ? arg[i].bytes : 0, m->count * size);
+	if (!watch)
+		return true;
+	/* An in-place pair is one memory. */
+	for (size_t j = 0; m->b->inplace && j < i; j++)
+		if (r->mem[j].b->inplace && r->mem[j].p == m->p && r->mem[j].count == m->count) {
+			m->touch = r->mem[j].touch;
+			return true;
+		}
+	if (m->b->out || m->b->inplace) {
+		m->owned_touch = true;
+		m->touch = calloc((size_t)m->count + 1, sizeof(Touch));
+		return m->touch || refuse(r, "out of memory");
+	}
+	return true;
+}
+
+static bool
+bind(Run *r, const KArg *arg, size_t narg, bool watch)
+{
+	const Kernel *k = r->k;
+	size_t globals = 0;
+	uint64_t total = 0;
+
+	r->mem = NEWN(r->a, Memory, k->buf.n);
+	for (size_t i = 0; i < k->buf.n; i++) {
+		const KBuf *b = &k->buf.p[i];
+		uint64_t copies = b->space == KSPACE_LOCAL ? r->threads : 1;
+
+		r->mem[i].b = b;
+		if (b->space == KSPACE_GLOBAL)
+			globals++;
+		else
+			total += copies * (uint64_t)b->count * (sizeof(Touch) + 8);
+	}
+	if (globals != narg)
+		return refuse(r, "%zu arguments, %zu are needed", narg, globals);
+	if (total > MAX_MEMORY_BYTES)
+		return refuse(r, "its shared and local buffers take more than 4 GiB");
+	for (size_t i = 0; i < k->buf.n; i++) {
+		Memory *m = &r->mem[i];
+		size_t copies = m->b->space == KSPACE_LOCAL ? r->threads : 1;
+
+		if (m->b->space == KSPACE_GLOBAL) {
+			if (!bind_global(r, i, arg, watch))
+				return false;
+			continue;
+		}
+		m->count = m->b->count;
+		m->bytes = m->count * dtype_info[m->b->dt].bytes;
+		m->owned = m->owned_touch = true;
+		m->p = calloc(copies, (size_t)m->bytes);
+		if (m->b->space == KSPACE_LOCAL)
+			m->set = calloc(copies * (size_t)m->count, sizeof(uint32_t));
+		else
+			m->touch = calloc((size_t)m->count, sizeof(Touch));
+		if (!m->p || (!m->set && !m->touch))
+			return refuse(r, "out of memory");
+	}
+	return true;
+}
+
+static void
+unbind(Run *r)
+{
+	for (size_t i = 0; r->mem && i < r->k->buf.n; i++) {
+		Memory *m = &r->mem[i];
+
+		if (m->owned)
+			free(m->p);
+		if (m->owned_touch)
+			free(m->touch);
+		free(m->set);
+	}
+	for (uint32_t i = 0; r->thread && i < r->threads; i++)
+		free(r->thread[i].copy);
+	free(r->file);
+}
+
+static bool
+run_tasks(Run *r)
+{
+	const int32_t *n = r->k->grid;
+
+	for (r->task[2] = 0; r->task[2] < n[2]; r->task[2]++)
+		for (r->task[1] = 0; r->task[1] < n[1]; r->task[1]++)
+			for (r->task[0] = 0; r->task[0] < n[0]; r->task[0]++) {
+				r->serial++;
+				if (run_task(r) == FAILED)
+					return false;
+			}
+	return true;
+}
+
+bool
+kernel_interpret_limit(const Kernel *k, const KArg *arg, size_t narg, uint64_t turns, char err[512])
+{
+	const char *why;
+	Run r = { .k = k, .limit = turns, .err = err };
+
+	err[0] = 0;
+	if (!kernel_verify(k, &why)) {
+		snprintf(err, 512, "%s", why);
+		return false;
+	}
+	r.a = arena_new();
+	r.threads = (uint32_t)kernel_threads(k);
+	/* One thread of one task races with nobody. */
+	bool watch = r.threads > 1 || k->grid[0] > 1 || k->grid[1] > 1 || k->grid[2] > 1;
+	bool ok = make_code(&r) && bind(&r, arg, narg, watch);
+	if (ok) {
+		r.thread = NEWN(r.a, Thread, r.threads);
+		r.file = calloc(r.threads, MAX(r.cells, 8u));
+		ok = r.file || refuse(&r, "out of memory");
+		for (uint32_t i = 0; ok && i < r.threads; i++)
+			memcpy(r.file + (size_t)i * r.cells, r.image, r.cells);
+		ok = ok && run_tasks(&r);
+	}
+	unbind(&r);
+	arena_free(r.a);
+	return ok;
+}
+
+bool
+kernel_interpret(const Kernel *k, const KArg *arg, size_t narg, char err[512])
+{
+	return kernel_interpret_limit(k, arg, narg, 0, err);
+}
