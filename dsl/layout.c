@@ -27,7 +27,7 @@
 
 #define KEY TF_KEY
 #define SOFT TF_SOFT
-#define FILE_ TF_FILE_
+#define TOP TF_TOP
 #define OP TF_OP
 #define ENDS TF_ENDS
 #define LEADS TF_LEADS
@@ -285,7 +285,7 @@ heads_declaration(const Parser *p, const Token *t, size_t left)
 
 	if (!edge || left < 3 || t[0].kind != NAME || t[1].kind != NAME || t[1].bol)
 		return false;
-	return token_keyword(t->val->name, TF_FILE_) && (t[2].kind == '(' || t[2].kind == '{') && !t[2].bol;
+	return token_keyword(t->val->name, TF_TOP) && (t[2].kind == '(' || t[2].kind == '{') && !t[2].bol;
 }
 
 /* Does the newline before t end the statement?  A line that begins with `-` could
@@ -309,7 +309,7 @@ line_ends(Layout *l, const Token *t)
 void
 dsl_layout(Parser *p)
 {
-	Layout l = { .p = p, .open[0].kind = '{' };
+	Layout l = { .p = p, .open[0].kind = '{', .quiet = p->tok.n == DSL_MAX_TOKENS };
 	Token end = { .span = { p->src->id, (uint32_t)p->src->len, (uint32_t)p->src->len }, .bol = true };
 
 	for (size_t i = 0; i < p->tok.n; i++) {

@@ -475,13 +475,11 @@ checks(Parser *p, Span s, Ast *what, Ast *x, Ast *want)
 }
 
 /* Where a statement may stand is a column of ast.def; walked once at the end. */
-typedef enum { FILE_, BODY, BOTH, PART, EXPR } Where;
-static const struct { Where where; } rules[AST_COUNT] = {
-#define AST(kind, w, name, kids) { w },
+typedef enum { TOP, BODY, BOTH, PART, EXPR } Where;
+static const Where place_of[AST_COUNT] = {
+#define AST(kind, where, name, kids) where,
 #define OPERATOR(name, text)
-#define FILE FILE_
 #include "dsl/ast.def"
-#undef FILE
 };
 
 static void
@@ -490,16 +488,16 @@ check_places(Parser *p, const Ast *a)
 	if (a->kind == AST_file || a->kind == AST_body)
 		for (int i = 0; i < a->n; i++) {
 			const Ast *s = a->kid[i];
-			Where w = rules[s->kind].where;
+			Where w = place_of[s->kind];
 
 			if (s->kind == AST_error)
 				continue;
-			if (a->kind == AST_file && w != FILE_ && w != BOTH)
+			if (a->kind == AST_file && w != TOP && w != BOTH)
 				diag_error(p->d, s->span, "syntax-place",
 				           "a file holds declarations; %s belongs in a model, block, fn or entry",
 				           w == EXPR ? "an expression" : s->kind == AST_bind ?
 				           "`name = value` (without `let`)" : arena_printf(p->a, "`%s`", ast_kind_name(s->kind)));
-			if (a->kind == AST_body && w == FILE_)
+			if (a->kind == AST_body && w == TOP)
 				diag_error(p->d, s->span, "syntax-place",
 				           "`%s` stands in a file, not inside braces", ast_kind_name(s->kind));
 		}

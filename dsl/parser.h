@@ -37,7 +37,7 @@ typedef struct Parser {
 } Parser;
 
 enum {
-	TF_KEY = 1, TF_SOFT = 2, TF_FILE_ = 4, TF_OP = 8, TF_ENDS = 16, TF_LEADS = 32,
+	TF_KEY = 1, TF_SOFT = 2, TF_TOP = 4, TF_OP = 8, TF_ENDS = 16, TF_LEADS = 32,
 };
 
 typedef struct TokenInfo { int kind; const char *text; unsigned flags; } TokenInfo;
