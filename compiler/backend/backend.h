@@ -20,7 +20,8 @@ typedef struct HostCode {
 	void *code;             /* in the arena */
 	size_t bytes;
 	size_t *entry;          /* offset of kernel i's entry point */
-	bool cached;            /* it came from the cache */
+	bool cached;            /* all of it came from the cache */
+	const char *note;       /* why the cache could not be written (in the arena), or NULL */
 } HostCode;
 
 typedef struct HostOptions {

@@ -1,0 +1,463 @@
+/* host.c -- kernels to machine code for CPUs: hooks, LLVM's passes, threads, the blob.
+ *
+ *     kernels -- key --> cache --------------------------> pieces -- put side by side --> blob
+ *                  `-> emit, passes, codegen, link --^
+ *
+ * Each kernel is a module of its own, so that each can be compiled by any thread, kept by itself in the
+ * cache, and two layers of the same shape compile once.  Threads take kernels from the largest down.
+ *
+ * Kernels arrive blocked, unrolled and vectorised: what is left for LLVM is to make SSA, join equal address
+ * computations, hoist what loops do not change, select instructions, schedule and allocate
+ * registers.  The pipeline is just that; default<O2> takes several times as long over the same
+ * code and gains nothing (docs/architecture.md has the numbers).
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "backend/cache.h"
+#include "backend/emit.h"
+#include "backend/link.h"
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Error.h>
+#include <llvm-c/Target.h>
+#include <llvm-c/Transforms/PassBuilder.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	LOCAL_MAX = 1 << 20,            /* bytes of local buffers: they lie on a thread's stack */
+	THREADS_MAX = 64,
+	PIECE_ALIGN = 64,
+};
+
+static const char passes[] =
+	"function(sroa,early-cse,simplifycfg,loop-mssa(licm),early-cse,dce)";
+
+const char *
+backend_version(void)
+{
+	return "1 llvm " LLVM_VERSION_STRING;
+}
+
+/* ---- hooks -------------------------------------------------------------------------- */
+
+static void
+begin(Emit *e, const char *name)
+{
+	LLVMTypeRef ptr = LLVMPointerTypeInContext(e->cx, 0), i64 = LLVMInt64TypeInContext(e->cx);
+	LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(e->cx), (LLVMTypeRef[]){ ptr, ptr }, 2, false);
+	unsigned invariant = LLVMGetMDKindIDInContext(e->cx, "invariant.load", 14);
+	char width[16];
+	uint64_t local = 0;
+
+	e->fn = LLVMAddFunction(e->m, name, type);
+	emit_attr(e, "nounwind");
+	emit_attr_str(e, "no-builtins", "");
+	emit_attr_str(e, "target-cpu", e->t->cpu);
+	emit_attr_str(e, "target-features", e->t->features);
+	snprintf(width, sizeof width, "%d", 8 * e->t->vector_bytes);
+	emit_attr_str(e, "min-legal-vector-width", width);
+	emit_attr_str(e, "prefer-vector-width", width);
+	e->entry = LLVMAppendBasicBlockInContext(e->cx, e->fn, "entry");
+	LLVMPositionBuilderAtEnd(e->b, e->entry);
+
+	for (unsigned i = 0; i < e->k->buf.n; i++) {
+		const KBuf *m = &e->k->buf.p[i];
+		LVal at = LLVMConstInt(i64, i, false);
+
+		if (m->space == KSPACE_SHARED) {
+			emit_error(e, "buffer %s is shared, and a host has no blocks of threads", m->name);
+		} else if (m->space == KSPACE_LOCAL) {
+			local += (uint64_t)m->count * (uint64_t)dtype_info[m->dt].bytes;
+			if (local > LOCAL_MAX)
+				emit_error(e, "local buffers take more than %d bytes of the stack", LOCAL_MAX);
+		} else {
+			e->buf[i] = LLVMBuildLoad2(e->b, ptr,
+				LLVMBuildInBoundsGEP2(e->b, ptr, LLVMGetParam(e->fn, 0), &at, 1, ""), m->name);
+			LLVMSetMetadata(e->buf[i], invariant, emit_metadata(e, NULL, 0));
+		}
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		LVal at = LLVMConstInt(i64, i, false);
+
+		e->task[i] = LLVMConstNull(i64);
+		if (e->k->grid[i] <= 1)
+			continue;
+		e->task[i] = LLVMBuildLoad2(e->b, i64,
+			LLVMBuildInBoundsGEP2(e->b, i64, LLVMGetParam(e->fn, 1), &at, 1, ""), kaxis_name[i]);
+		LLVMSetMetadata(e->task[i], invariant, emit_metadata(e, NULL, 0));
+	}
+}
+
+/* a task is one thread */
+static LVal
+axis(Emit *e, KAxis a)
+{
+	return a <= KAXIS_BLOCK_Z ? e->task[a] : LLVMConstNull(LLVMInt64TypeInContext(e->cx));
+}
+
+static EmitHooks
+hooks_for(const Target *t)
+{
+	bool x86 = t->arch == ARCH_X86_64;
+
+	return (EmitHooks){
+		.begin = begin, .axis = axis, .ix_bits = 64, .reload = true,
+		.fma = !x86 || t->level >= 3,
+		.f16c = !x86 || t->level >= 3,
+		.masked = x86 && t->level >= 4,
+		.scalef = x86 && t->level >= 4,
+	};
+}
+
+/* ---- one thread's LLVM ----------------------------------------------------------------- */
+
+typedef struct Machine {
+	Arena *a;
+	const Target *t;
+	EmitHooks hooks;
+	LLVMContextRef cx;
+	LLVMTargetMachineRef tm;
+	LLVMTargetDataRef layout;
+	const char *diag;       /* an error that LLVM reported */
+} Machine;
+
+static void
+start_llvm(void)
+{
+	LLVMInitializeX86TargetInfo();
+	LLVMInitializeX86Target();
+	LLVMInitializeX86TargetMC();
+	LLVMInitializeX86AsmPrinter();
+	LLVMInitializeAArch64TargetInfo();
+	LLVMInitializeAArch64Target();
+	LLVMInitializeAArch64TargetMC();
+	LLVMInitializeAArch64AsmPrinter();
+}
+
+static void
+on_diagnostic(LLVMDiagnosticInfoRef info, void *ctx)
+{
+	Machine *m = ctx;
+	char *text;
+
+	if (LLVMGetDiagInfoSeverity(info) != LLVMDSError || m->diag)
+		return;
+	text = LLVMGetDiagInfoDescription(info);
+	m->diag = arena_str(m->a, text);
+	LLVMDisposeMessage(text);
+}
+
+/* a message of LLVM's, moved into the arena */
+static const char *
+message(Machine *m, char *text)
+{
+	const char *s = arena_printf(m->a, "LLVM: %s", text ? text : "no reason given");
+
+	LLVMDisposeMessage(text);
+	return s;
+}
+
+static const char *
+machine_open(Machine *m, Arena *a, const Target *t)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	LLVMTargetRef target;
+	char *text = NULL;
+
+	*m = (Machine){ .a = a, .t = t, .hooks = hooks_for(t) };
+	pthread_once(&once, start_llvm);
+	if (LLVMGetTargetFromTriple(t->triple, &target, &text))
+		return message(m, text);
+	/* PIC, so that constants are reached from the instruction; AArch64's tiny model
+	 * reaches them without pages, so that a piece may be moved by any distance */
+	m->tm = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, LLVMCodeGenLevelDefault,
+		LLVMRelocPIC, t->arch == ARCH_AARCH64 ? LLVMCodeModelTiny : LLVMCodeModelSmall);
+	if (!m->tm)
+		return arena_printf(a, "LLVM makes no code for %s", t->name);
+	m->layout = LLVMCreateTargetDataLayout(m->tm);
+	m->cx = LLVMContextCreate();
+	LLVMContextSetDiagnosticHandler(m->cx, on_diagnostic, m);
+	return NULL;
+}
+
+static void
+machine_close(Machine *m)
+{
+	if (m->cx)
+		LLVMContextDispose(m->cx);
+	if (m->layout)
+		LLVMDisposeTargetData(m->layout);
+	if (m->tm)
+		LLVMDisposeTargetMachine(m->tm);
+}
+
+/* An LLVM module with the kernel as function `name`; NULL: *err. */
+static LLVMModuleRef
+module_of(Machine *m, const Kernel *k, const char *name, const char **err)
+{
+	LLVMModuleRef mod = LLVMModuleCreateWithNameInContext(k->name, m->cx);
+	LVal fn;
+
+	LLVMSetTarget(mod, m->t->triple);
+	LLVMSetModuleDataLayout(mod, m->layout);
+	*err = emit_kernel(m->a, m->t, &m->hooks, m->cx, mod, k, name, &fn);
+#ifdef Y12_DEBUG
+	char *text = NULL;
+
+	if (!*err && LLVMVerifyModule(mod, LLVMReturnStatusAction, &text))
+		*err = arena_printf(m->a, "kernel %s: LLVM IR does not verify: %s", k->name, text);
+	LLVMDisposeMessage(text);
+#endif
+	if (*err) {
+		LLVMDisposeModule(mod);
+		return NULL;
+	}
+	return mod;
+}
+
+static const char *
+optimize(Machine *m, LLVMModuleRef mod)
+{
+	LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
+	LLVMErrorRef e = LLVMRunPasses(mod, passes, m->tm, o);
+	const char *err = NULL;
+
+	LLVMDisposePassBuilderOptions(o);
+	if (e) {
+		char *text = LLVMGetErrorMessage(e);
+
+		err = arena_printf(m->a, "LLVM: %s", text);
+		LLVMDisposeErrorMessage(text);
+	}
+	return err;
+}
+
+static const char *
+generate(Machine *m, LLVMModuleRef mod, LLVMCodeGenFileType kind, LLVMMemoryBufferRef *out)
+{
+	char *text = NULL;
+
+	*out = NULL;
+	if (LLVMTargetMachineEmitToMemoryBuffer(m->tm, mod, kind, &text, out))
+		return message(m, text);
+	return m->diag;
+}
+
+static const char *
+compile_one(Machine *m, const Kernel *k, Piece *out)
+{
+	const char *err;
+	LLVMModuleRef mod = module_of(m, k, "kernel", &err);
+	LLVMMemoryBufferRef obj = NULL;
+
+	if (!mod)
+		return err;
+	err = optimize(m, mod);
+	if (!err)
+		err = generate(m, mod, LLVMObjectFile, &obj);
+	if (!err) {
+		err = link_object(m->a, LLVMGetBufferStart(obj), LLVMGetBufferSize(obj), "kernel", out);
+		if (err)
+			err = arena_printf(m->a, "kernel %s: %s", k->name, err);
+	}
+	if (obj)
+		LLVMDisposeMemoryBuffer(obj);
+	LLVMDisposeModule(mod);
+	return err;
+}
+
+/* ---- many kernels ------------------------------------------------------------------------- */
+
+typedef struct Job {
+	const Kernel *k;
+	char key[33];
+	size_t insts;
+	bool cached;
+	Piece piece;
+} Job;
+
+typedef struct Pool {
+	const Target *t;
+	Job **todo;             /* largest first */
+	size_t n;
+	atomic_size_t next;
+	atomic_bool stop;
+} Pool;
+
+typedef struct Worker {
+	Pool *pool;
+	Arena *a;               /* pieces and messages; freed by who started it */
+	const char *err;
+	pthread_t thread;
+	bool started;
+} Worker;
+
+static void *
+work(void *arg)
+{
+	Worker *w = arg;
+	Pool *p = w->pool;
+	Machine m;
+
+	w->err = machine_open(&m, w->a, p->t);
+	while (!w->err && !p->stop) {
+		size_t i = p->next++;
+
+		if (i >= p->n)
+			break;
+		w->err = compile_one(&m, p->todo[i]->k, &p->todo[i]->piece);
+	}
+	if (w->err)
+		p->stop = true;
+	machine_close(&m);
+	return NULL;
+}
+
+static int
+larger_first(const void *x, const void *y)
+{
+	const Job *a = *(Job *const *)x, *b = *(Job *const *)y;
+
+	return a->insts != b->insts ? (a->insts < b->insts) - (a->insts > b->insts) : strcmp(a->key, b->key);
+}
+
+/* compiles todo[0 .. n), pieces into arena a */
+static const char *
+compile_all(Arena *a, const Target *t, Job **todo, size_t n, int threads)
+{
+	Pool pool = { .t = t, .todo = todo, .n = n };
+	Worker w[THREADS_MAX];
+	const char *err = NULL;
+
+	if (threads <= 0)
+		threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	threads = MAX(1, MIN(threads, MIN(THREADS_MAX, (int)MIN(n, THREADS_MAX))));
+	qsort(todo, n, sizeof *todo, larger_first);
+	for (int i = 0; i < threads; i++) {
+		w[i] = (Worker){ .pool = &pool, .a = arena_new() };
+		/* the last is this thread; one that cannot start is done without */
+		if (i < threads - 1)
+			w[i].started = pthread_create(&w[i].thread, NULL, work, &w[i]) == 0;
+	}
+	work(&w[threads - 1]);
+	for (int i = 0; i < threads; i++) {
+		if (w[i].started)
+			pthread_join(w[i].thread, NULL);
+		if (w[i].err && !err)
+			err = arena_str(a, w[i].err);
+	}
+	for (size_t i = 0; i < n && !err; i++)
+		todo[i]->piece.p = arena_dup(a, todo[i]->piece.p, todo[i]->piece.bytes);
+	for (int i = 0; i < threads; i++)
+		arena_free(w[i].a);
+	return err;
+}
+
+bool
+host_compile(Arena *a, const Target *t, Kernel *const *k, size_t n, const HostOptions *o, HostCode *out,
+             const char **err)
+{
+	static const HostOptions usual;
+	Arena *tmp = arena_new();
+	Job *job = NEWN(tmp, Job, n + 1), **of = NEWN(tmp, Job *, n + 1), **todo = NEWN(tmp, Job *, n + 1);
+	Map *seen = map_new(tmp);
+	size_t ntodo = 0, at = 0;
+	bool ok = false;
+
+	if (!o)
+		o = &usual;
+	*out = (HostCode){ .entry = NEWN(a, size_t, n + 1), .cached = true };
+	if (t->kind != TARGET_HOST) {
+		*err = arena_printf(a, "%s is no host target", t->name);
+		goto done;
+	}
+	for (size_t i = 0; i < n; i++) {
+		Job *j = &job[i];
+
+		j->k = k[i];
+		cache_key(tmp, t, k[i], j->key);
+		of[i] = map_get(seen, j->key);
+		if (of[i])
+			continue;
+		of[i] = j;
+		map_set(seen, j->key, j);
+		if (o->cache_dir && cache_get(tmp, o->cache_dir, j->key, &j->piece)) {
+			j->cached = true;
+			continue;
+		}
+		if (!kernel_verify(k[i], err)) {
+			*err = arena_str(a, *err);
+			goto done;
+		}
+		j->insts = kernel_insts(k[i]);
+		todo[ntodo++] = j;
+	}
+	if (ntodo > 0) {
+		*err = compile_all(tmp, t, todo, ntodo, o->threads);
+		if (*err) {
+			*err = arena_str(a, *err);
+			goto done;
+		}
+		out->cached = false;
+		for (size_t i = 0; i < ntodo && o->cache_dir && !out->note; i++)
+			out->note = cache_put(a, o->cache_dir, todo[i]->key, &todo[i]->piece);
+	}
+	/* place each distinct piece, then copy */
+	size_t *place = NEWN(tmp, size_t, n + 1);
+	for (size_t i = 0; i < n; i++) {
+		size_t al = MAX(of[i]->piece.align, (size_t)PIECE_ALIGN);
+
+		if (of[i] == &job[i]) {
+			place[i] = (at + al - 1) & ~(al - 1);
+			at = place[i] + of[i]->piece.bytes;
+		}
+		out->entry[i] = place[of[i] - job] + of[i]->piece.entry;
+	}
+	out->bytes = at;
+	out->code = arena_alloc(a, at + 1);
+	for (size_t i = 0; i < n; i++)
+		if (of[i] == &job[i])
+			memcpy((uint8_t *)out->code + place[i], of[i]->piece.p, of[i]->piece.bytes);
+	ok = true;
+done:
+	arena_free(tmp);
+	return ok;
+}
+
+char *
+host_text(Arena *a, const Target *t, const Kernel *k, HostText what, const char **err)
+{
+	Arena *tmp = arena_new();
+	Machine m = { 0 };
+	LLVMModuleRef mod = NULL;
+	LLVMMemoryBufferRef buf = NULL;
+	char *out = NULL;
+
+	*err = t->kind == TARGET_HOST ? machine_open(&m, tmp, t) : "not a host target";
+	if (!*err)
+		mod = module_of(&m, k, k->name, err);
+	if (!*err && what != HOST_TEXT_LL)
+		*err = optimize(&m, mod);
+	if (!*err && what == HOST_TEXT_ASM) {
+		*err = generate(&m, mod, LLVMAssemblyFile, &buf);
+		if (!*err)
+			out = arena_strn(a, LLVMGetBufferStart(buf), LLVMGetBufferSize(buf));
+	} else if (!*err) {
+		char *text = LLVMPrintModuleToString(mod);
+
+		out = arena_str(a, text);
+		LLVMDisposeMessage(text);
+	}
+	if (*err)
+		*err = arena_str(a, *err);
+	if (buf)
+		LLVMDisposeMemoryBuffer(buf);
+	if (mod)
+		LLVMDisposeModule(mod);
+	machine_close(&m);
+	arena_free(tmp);
+	return out;
+}
