@@ -1,0 +1,663 @@
+/* fuse.c -- nodes become groups; each will be one kernel.
+ *
+ *     %3 = conv2d %1, w, b  @1             a heavy op takes the pointwise ops after it
+ *     %4 = sigmoid %3       @1
+ *     %5 = mul %3, %4       @1
+ *     %6 = add %5, %2       @1  out        a residual is read from memory on the way
+ *     %7 = slice %6         view           no kernel: it is a part of %6's storage
+ *     %9 = concat %7, %8    join           no kernel: %7 and %8 are made inside its storage
+ *
+ * A value between two kernels is written once and read at least once, and that, not
+ * arithmetic, is what a network of YOLOv12's size waits for.  So everything pointwise runs on
+ * values that are in registers anyway, and moves are turned into addresses.
+ *
+ * First each move is decided: what can be a view or a join becomes one, as long as every
+ * reader can live with the strides.  What cannot is a pointwise group that moves elements
+ * (a permute before a convolution, a resize), or gets a copy in front of it (an input that
+ * is joined, a value that is an output twice).  Deciding is a loop: suppose views and joins
+ * wherever the shape of the graph allows them, work out all places, take back the first
+ * that does not work, repeat.
+ *
+ * Then groups grow from their heaviest op.  The one rule is that only one value leaves a
+ * group.  It keeps the order of groups free of cycles: a group's members all lead to its
+ * out, so a path that left the group and came back would have to leave by a second value.
+ *
+ * needs: order, nhwc, no batch_norm.   breaks: nothing that follows relies on.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "passes/storage.h"
+
+typedef struct Fuse {
+	Graph *g;
+	PassCtx *cx;
+	Arena *tmp;             /* for the pass */
+	Arena *round;           /* for one supposition: at, users, placed */
+	Storage at;
+	Users users;
+	bool *placed;           /* by value: its storage is spoken for, by a join or an output */
+	bool *moved;            /* by value: a move that must be made by a kernel; room for new nodes */
+	size_t room;
+	uint32_t *pos;          /* by value: position in the order */
+	uint32_t *stamp;        /* by value: the set that it was put into last … */
+	int64_t *times;         /* … and how often that evaluates it */
+	uint32_t set;
+	VEC(Val) member;        /* of the set at hand */
+	Val barred;             /* what this reads may not join the set */
+} Fuse;
+
+static Node *
+node(const Fuse *f, Val v)
+{
+	return graph_node(f->g, v);
+}
+
+static bool
+is_move(const Node *n)
+{
+	return op_info[n->op].fuse == FUSE_MOVE;
+}
+
+static bool
+can_be_view(OpKind op)
+{
+	return op == OP_slice || op == OP_reshape || op == OP_permute || op == OP_broadcast;
+}
+
+/* ---- views and joins ----------------------------------------------------------------- */
+
+static void
+make_room(Fuse *f)
+{
+	size_t room = 2 * f->g->node.n + 64;
+
+	if (f->g->node.n < f->room)
+		return;
+
+	bool *moved = NEWN(f->tmp, bool, room);
+
+	if (f->room)
+		memcpy(moved, f->moved, f->room);
+	f->moved = moved;
+	f->room = room;
+}
+
+static Val
+copy_of(Fuse *f, Val like, Val x)
+{
+	Val c = build1(f->g, like, OP_copy, x);
+
+	make_room(f);
+	return c;
+}
+
+/* An output must have memory of its own: what comes from outside is copied, and what is an
+ * output twice. */
+static void
+separate_outputs(Fuse *f)
+{
+	Graph *g = f->g;
+
+	for (size_t i = 0; i < g->output.n; i++) {
+		Val v = g->output.p[i].v;
+		bool again = is_source(node(f, v));
+
+		for (size_t k = 0; k < i && !again; k++)
+			again = g->output.p[k].v == v;
+		if (!again)
+			continue;
+		g->output.p[i].v = copy_of(f, v, v);
+		pass_log(f->cx, "output %s is a copy of %%%u", g->output.p[i].name, v);
+	}
+	graph_order(g);
+}
+
+/* The value whose storage would be moved to move v: through reshapes, which only look at it
+ * another way.  0: it has none that could be placed. */
+static Val
+storage_behind(const Fuse *f, Val v)
+{
+	while (node(f, v)->op == OP_reshape && node(f, v)->keep == KEEP_VIEW) {
+		if (f->users.outputs[v])
+			return 0;
+		v = node(f, v)->arg[0];
+	}
+	return is_source(node(f, v)) || node(f, v)->keep == KEEP_VIEW ? 0 : v;
+}
+
+/* Makes sure that argument i of join c can be made inside its storage.  True: the graph was
+ * changed for it. */
+static bool
+place_in_join(Fuse *f, Val c, int i)
+{
+	Val v = node(f, c)->arg[i], x = storage_behind(f, v);
+
+	if (x && !f->placed[x] && !f->users.outputs[v] && !f->users.outputs[x]) {
+		f->placed[x] = true;
+		return false;
+	}
+	if (node(f, v)->keep == KEEP_VIEW && !f->users.outputs[v]) {
+		/* then the view's own elements are made there */
+		f->moved[v] = true;
+		node(f, v)->keep = KEEP_GROUP;
+		f->placed[v] = true;
+		return false;
+	}
+	x = copy_of(f, c, v);
+	node(f, c)->arg[i] = x;
+	pass_log(f->cx, "%%%u is copied into join %%%u", v, c);
+	return true;
+}
+
+/* An output that is seen through a reshape needs the storage behind it for itself. */
+static void
+place_output(Fuse *f, Val v)
+{
+	Val x = v;
+
+	if (node(f, v)->keep != KEEP_VIEW) {
+		f->placed[v] = true;
+		return;
+	}
+	while (node(f, x)->op == OP_reshape && node(f, x)->keep == KEEP_VIEW && (x == v || !f->users.outputs[x]))
+		x = node(f, x)->arg[0];
+	if (!is_source(node(f, x)) && node(f, x)->keep != KEEP_VIEW && !f->users.outputs[x] && !f->placed[x]) {
+		f->placed[x] = true;
+		return;
+	}
+	f->moved[v] = true;
+	node(f, v)->keep = KEEP_GROUP;
+}
+
+/* Suppose views and joins as far as the graph's shape goes.  True: a node was added, so
+ * suppose again. */
+static bool
+suppose(Fuse *f)
+{
+	Graph *g = f->g;
+	bool added = false;
+
+	arena_free(f->round);
+	f->round = arena_new();
+	users_find(f->round, g, &f->users);
+	f->placed = NEWN(f->round, bool, g->node.n);
+	graph_foreach(g, v) {
+		Node *n = node(f, v);
+
+		n->keep = n->op == OP_concat ? KEEP_JOIN :
+			can_be_view(n->op) && !f->moved[v] ? KEEP_VIEW : KEEP_GROUP;
+	}
+	for (size_t i = 0; i < g->output.n; i++)
+		place_output(f, g->output.p[i].v);
+	graph_foreach(g, v)
+		for (int i = 0; node(f, v)->keep == KEEP_JOIN && i < node(f, v)->narg; i++)
+			added |= place_in_join(f, v, i);
+	if (added)
+		graph_order(g);
+	return added;
+}
+
+/* What a kernel asks of the strides of an argument. */
+typedef enum Need { NEED_NOTHING, NEED_UNIT, NEED_DENSE } Need;
+
+static Need
+need_of(const Node *reader, int i)
+{
+	switch (reader->op) {
+	case OP_conv2d:         /* vectors along channels; weights and bias as they come */
+		return i == 0 ? NEED_UNIT : NEED_DENSE;
+	case OP_attention: case OP_pool:
+		return NEED_UNIT;
+	case OP_warp:
+		return NEED_DENSE;
+	case OP_nms:
+		return i >= 2 ? NEED_DENSE : NEED_NOTHING;
+	default:
+		return NEED_NOTHING;
+	}
+}
+
+static bool
+meets(const Fuse *f, Val v, Need need)
+{
+	const Type *t = &node(f, v)->type;
+	const int64_t *stride = f->at.place[v].stride;
+
+	switch (need) {
+	case NEED_UNIT:
+		return t->rank == 0 || t->dim[t->rank - 1] == 1 || stride[t->rank - 1] == 1;
+	case NEED_DENSE:
+		return is_dense(t, stride);
+	default:
+		return true;
+	}
+}
+
+/* Takes back suppositions that a reader cannot live with.  False: there are none. */
+static bool
+take_back(Fuse *f)
+{
+	Graph *g = f->g;
+	bool again = false;
+	Val bad;
+
+	if (!storage_find(f->round, g, &f->at, &bad)) {
+		f->moved[bad] = true;
+		return true;
+	}
+	graph_foreach(g, v)
+		for (int i = 0; is_stored(g, v) && i < node(f, v)->narg; i++) {
+			Val x = node(f, v)->arg[i];
+
+			if (meets(f, x, need_of(node(f, v), i)))
+				continue;
+			if (node(f, x)->keep == KEEP_VIEW) {
+				f->moved[x] = true;
+			} else {
+				Val c = copy_of(f, v, x);
+
+				node(f, v)->arg[i] = c;
+			}
+			pass_log(f->cx, "%%%u cannot read %%%u where it is", v, x);
+			again = true;
+		}
+	for (size_t i = 0; i < g->output.n; i++) {
+		Val v = g->output.p[i].v;
+
+		if (node(f, v)->keep == KEEP_VIEW && !meets(f, v, NEED_DENSE))
+			again = f->moved[v] = true;
+	}
+	if (again)
+		graph_order(g);
+	return again;
+}
+
+static void
+decide_moves(Fuse *f)
+{
+	make_room(f);
+	separate_outputs(f);
+	do {
+		while (suppose(f))
+			;
+	} while (take_back(f));
+}
+
+/* ---- growing groups --------------------------------------------------------------------- */
+
+static bool
+is_free(const Fuse *f, Val v)
+{
+	const Node *n = node(f, v);
+
+	return n->op != OP_none && !n->group && n->keep == KEEP_GROUP && !is_source(n);
+}
+
+static bool
+is_point(const Node *n)
+{
+	return op_info[n->op].fuse == FUSE_POINT;
+}
+
+static void
+set_begin(Fuse *f)
+{
+	f->set++;
+	f->member.n = 0;
+}
+
+static bool
+in_set(const Fuse *f, Val v)
+{
+	return f->stamp[v] == f->set;
+}
+
+static void
+set_add(Fuse *f, Val v, int64_t times)
+{
+	f->stamp[v] = f->set;
+	f->times[v] = times;
+	vec_push(f->tmp, &f->member, v);
+}
+
+/* Is v read by members of the set, and by nobody else? */
+static bool
+read_inside(const Fuse *f, Val v)
+{
+	if (f->users.outputs[v])
+		return false;
+	for (uint32_t i = f->users.first[v]; i < f->users.first[v + 1]; i++)
+		if (!in_set(f, f->users.node[i]))
+			return false;
+	return true;
+}
+
+static Family
+family_of(const Graph *g, Val root)
+{
+	const Node *n = graph_node(g, root);
+
+	switch (n->op) {
+	case OP_conv2d: {
+		const Node *x = graph_node(g, n->arg[0]), *w = graph_node(g, n->arg[1]);
+
+		return w->type.dim[1] == 1 && w->type.dim[0] == x->type.dim[3] &&
+			attr_int(n, A_groups, 1) == w->type.dim[0] ? FAM_depthwise : FAM_conv;
+	}
+	case OP_matmul:    return FAM_matmul;
+	case OP_attention: return FAM_attention;
+	case OP_pool:      return FAM_pool;
+	case OP_gather:    return FAM_gather;
+	case OP_fit:       return FAM_fit;
+	case OP_warp:      return FAM_warp;
+	case OP_topk:      return FAM_topk;
+	case OP_nms:       return FAM_nms;
+	case OP_iota:      return FAM_point;
+	default:
+		break;
+	}
+	switch (op_info[n->op].fuse) {
+	case FUSE_POINT: case FUSE_MOVE: return FAM_point;
+	case FUSE_REDUCE:                return FAM_reduce;
+	default:                         return FAM_none;
+	}
+}
+
+static void
+make_group(Fuse *f, Val root, Val out, size_t members)
+{
+	Group gr = { .family = family_of(f->g, root), .root = root, .out = out };
+
+	if (!gr.family) {
+		pass_fail(f->cx, "%%%u: there is no kernel for %s", root, op_info[node(f, root)->op].name);
+		return;
+	}
+	vec_push(f->g->a, &f->g->group, gr);
+	for (size_t i = 0; i < members; i++)
+		node(f, f->member.p[i])->group = (uint32_t)f->g->group.n - 1;
+}
+
+/* The next reader of a member that could join an epilogue on values of type t. */
+static Val
+next_reader(const Fuse *f, const Type *t)
+{
+	Val best = 0;
+
+	for (size_t i = 0; i < f->member.n; i++) {
+		Val m = f->member.p[i];
+
+		for (uint32_t k = f->users.first[m]; k < f->users.first[m + 1]; k++) {
+			Val r = f->users.node[k];
+
+			if (!in_set(f, r) && is_free(f, r) && is_point(node(f, r)) &&
+			    same_dims(&node(f, r)->type, t) && (!best || f->pos[r] < f->pos[best]))
+				best = r;
+		}
+	}
+	return best;
+}
+
+/* Adds what can run on the root's results while they are in registers.  The set may have
+ * several ways out while it grows (x * sigmoid(x) has two after the sigmoid); what counts
+ * is the largest set seen with one.  Returns that way out; *members: how many are in. */
+static Val
+grow_epilogue(Fuse *f, Val root, size_t *members)
+{
+	enum { MOST = 64 };     /* past that a kernel runs out of registers */
+	const Type t = node(f, root)->type;
+	size_t start = f->member.n;
+	Val out = root;
+
+	*members = start;
+	for (Val r; f->member.n < start + MOST && (r = next_reader(f, &t));) {
+		Val leaves = 0;
+		int ways = 0;
+
+		set_add(f, r, type_count(&t));
+		for (size_t i = start - 1; i < f->member.n; i++)
+			if (!read_inside(f, f->member.p[i])) {
+				leaves = f->member.p[i];
+				ways++;
+			}
+		if (ways == 1) {
+			out = leaves;
+			*members = f->member.n;
+		}
+	}
+	for (size_t i = *members; i < f->member.n; i++)
+		f->stamp[f->member.p[i]] = 0;
+	f->member.n = *members;
+	return out;
+}
+
+static void
+group_heavy(Fuse *f, Val root)
+{
+	size_t members;
+
+	set_begin(f);
+	set_add(f, root, type_count(&node(f, root)->type));
+
+	Val out = grow_epilogue(f, root, &members);
+
+	make_group(f, root, out, members);
+}
+
+static bool
+is_costly(OpKind op)
+{
+	switch (op) {
+	case OP_exp: case OP_log: case OP_sqrt: case OP_sin: case OP_cos: case OP_tanh:
+	case OP_sigmoid: case OP_pow: case OP_div: case OP_mod:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* v is evaluated `times` in all if it joins its reader: is that better than once, a write
+ * and a read? */
+static bool
+worth_repeating(const Node *n, int64_t times)
+{
+	enum { FEW = 1 << 14, REPEATS = 4 };
+	int64_t count = type_count(&n->type);
+
+	return times <= count || times <= FEW || (!is_costly(n->op) && times / REPEATS <= count);
+}
+
+/* v, seen through views that only the set and each other read: the op that makes it, if
+ * that can join the set.  0: it stays outside. */
+static Val
+joinable(const Fuse *f, Val v, bool moves, int64_t times)
+{
+	Val x = v;
+
+	if (!read_inside(f, v))
+		return 0;
+	for (int i = 0; f->barred && i < node(f, f->barred)->narg; i++)
+		if (node(f, f->barred)->arg[i] == v)
+			return 0;
+	while (moves && node(f, x)->keep == KEEP_VIEW) {
+		x = node(f, x)->arg[0];
+		if (users_count(&f->users, x) != 1)
+			return 0;
+	}
+	if (!is_free(f, x) || f->at.owner[x] != x || !worth_repeating(node(f, x), times))
+		return 0;
+	return is_point(node(f, x)) || node(f, x)->op == OP_iota || (moves && is_move(node(f, x))) ? x : 0;
+}
+
+/* Adds what the members read and nobody else does: pointwise work, and for `moves` re-indexing
+ * too.  first: the first member that may read so. */
+static void
+grow_arguments(Fuse *f, size_t first, bool moves)
+{
+	for (size_t i = first; i < f->member.n; i++) {
+		Node n = *node(f, f->member.p[i]);
+		int64_t times = f->times[f->member.p[i]];
+
+		for (int k = 0; k < n.narg; k++) {
+			Val v = n.arg[k], x;
+
+			if (in_set(f, v) || !(x = joinable(f, v, moves, times)))
+				continue;
+			if (!moves && !same_dims(&node(f, v)->type, &n.type))
+				continue;
+			/* views on the way stop being views: the kernel knows where it reads */
+			for (; v != x; v = node(f, v)->arg[0]) {
+				node(f, v)->keep = KEEP_GROUP;
+				set_add(f, v, times);
+			}
+			set_add(f, x, times);
+		}
+	}
+}
+
+/* sum, softmax …: pointwise work on the way in, of the argument's shape, and on the way out */
+static void
+group_reduce(Fuse *f, Val root)
+{
+	Val x = node(f, root)->arg[0], out;
+	int64_t rounds = node(f, root)->op == OP_softmax ? 3 : 1;
+	int64_t times = rounds * type_count(&node(f, x)->type);
+	size_t members;
+
+	set_begin(f);
+	set_add(f, root, type_count(&node(f, root)->type));
+	if (joinable(f, x, false, times)) {
+		set_add(f, x, times);
+		grow_arguments(f, 1, false);
+	}
+	/* the epilogue grows from the root, so that has to be the last of the set */
+	for (size_t i = 0; i + 1 < f->member.n; i++) {
+		f->member.p[i] = f->member.p[i + 1];
+		f->member.p[i + 1] = root;
+	}
+	out = grow_epilogue(f, root, &members);
+	make_group(f, root, out, members);
+}
+
+static void
+group_point(Fuse *f, Val out)
+{
+	set_begin(f);
+	set_add(f, out, type_count(&node(f, out)->type));
+	grow_arguments(f, 0, true);
+	make_group(f, out, out, f->member.n);
+}
+
+static void
+group_alone(Fuse *f, Val v)
+{
+	set_begin(f);
+	set_add(f, v, 1);
+	make_group(f, v, v, 1);
+}
+
+/* Pointwise work that feeds an epilogue and nothing else, such as a scale of the residual.
+ * What the root reads it reads at other coordinates, so that stays outside. */
+static void
+widen(Fuse *f, uint32_t id)
+{
+	const Group *gr = &f->g->group.p[id];
+	int64_t times = type_count(&node(f, gr->out)->type);
+
+	set_begin(f);
+	set_add(f, gr->root, times);
+	graph_foreach(f->g, v)
+		if (node(f, v)->group == id && v != gr->root)
+			set_add(f, v, times);
+	f->barred = gr->root;
+	grow_arguments(f, 1, false);
+	f->barred = 0;
+	for (size_t i = 0; i < f->member.n; i++)
+		node(f, f->member.p[i])->group = id;
+}
+
+/* Epilogues of reductions have their own shape, and their prologues are not looked at. */
+static bool
+widens(Family family)
+{
+	return family == FAM_conv || family == FAM_depthwise || family == FAM_matmul ||
+		family == FAM_attention || family == FAM_pool;
+}
+
+/* Groups numbered as their outs are ordered, so that dumps read from top to bottom. */
+static void
+renumber(Fuse *f)
+{
+	Graph *g = f->g;
+	uint32_t *to = NEWN(f->tmp, uint32_t, g->group.n), next = 1;
+	Group *sorted = NEWN(f->tmp, Group, g->group.n);
+
+	graph_foreach(g, v) {
+		uint32_t id = node(f, v)->group;
+
+		if (id && g->group.p[id].out == v) {
+			sorted[next] = g->group.p[id];
+			to[id] = next++;
+		}
+	}
+	memcpy(g->group.p, sorted, g->group.n * sizeof *sorted);
+	graph_foreach(g, v)
+		node(f, v)->group = to[node(f, v)->group];
+}
+
+static void
+count_families(Fuse *f)
+{
+	size_t count[FAM_COUNT] = { 0 };
+	Text t = { .a = f->tmp };
+
+	for (size_t i = 1; i < f->g->group.n; i++)
+		count[f->g->group.p[i].family]++;
+	for (int k = FAM_none + 1; k < FAM_COUNT; k++)
+		if (count[k])
+			text_printf(&t, ", %zu %s", count[k], family_name[k]);
+	pass_log(f->cx, "%zu groups%s", f->g->group.n - 1, text_str(&t));
+}
+
+bool
+pass_fuse(Graph *g, PassCtx *cx)
+{
+	Fuse f = { .g = g, .cx = cx };
+
+	if (g->group.n > 1)
+		return false;
+	f.tmp = arena_new();
+	decide_moves(&f);
+	f.pos = NEWN(f.tmp, uint32_t, g->node.n);
+	f.stamp = NEWN(f.tmp, uint32_t, g->node.n);
+	f.times = NEWN(f.tmp, int64_t, g->node.n);
+	for (size_t i = 0; i < g->order.n; i++)
+		f.pos[g->order.p[i]] = (uint32_t)i;
+
+	/* backwards: of two convolutions that are added, the later one takes the sum */
+	for (size_t i = g->order.n; i--;)
+		if (is_free(&f, g->order.p[i]) && op_info[node(&f, g->order.p[i])->op].fuse == FUSE_HEAVY)
+			group_heavy(&f, g->order.p[i]);
+	for (size_t i = g->order.n; i--;)
+		if (is_free(&f, g->order.p[i]) && op_info[node(&f, g->order.p[i])->op].fuse == FUSE_REDUCE)
+			group_reduce(&f, g->order.p[i]);
+	for (uint32_t id = 1; id < g->group.n; id++)
+		if (widens(g->group.p[id].family))
+			widen(&f, id);
+	for (size_t i = g->order.n; i--;) {
+		Val v = g->order.p[i];
+
+		if (!is_free(&f, v))
+			continue;
+		if (is_point(node(&f, v)) || is_move(node(&f, v)) || node(&f, v)->op == OP_iota)
+			group_point(&f, v);
+		else
+			group_alone(&f, v);
+	}
+	if (!cx->failed) {
+		renumber(&f);
+		count_families(&f);
+	}
+	arena_free(f.round);
+	arena_free(f.tmp);
+	return true;
+}

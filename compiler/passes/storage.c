@@ -1,0 +1,186 @@
+/* storage.c -- where values lie, as far as views and joins decide it.
+ *
+ * Joins say where their arguments are, so they are followed from the outputs up; a view
+ * says where it is from its argument, down.  A reshape or permute that a join asks for is
+ * both: its argument goes where the join wants it, seen through the view.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "passes/storage.h"
+
+bool
+reshape_strides(const Type *x, const int64_t *xs, const Type *t, int64_t *ts)
+{
+	int i = 0, j = 0;
+
+	if (type_count(x) == 0) {
+		type_strides(t, ts);
+		return true;
+	}
+	while (i < x->rank || j < t->rank) {
+		int from = i, to = j;
+		int64_t a = i < x->rank ? x->dim[i++] : 1, b = j < t->rank ? t->dim[j++] : 1;
+
+		/* the fewest dims of each that hold the same elements */
+		while (a != b)
+			if (a < b)
+				a *= x->dim[i++];
+			else
+				b *= t->dim[j++];
+
+		/* those of x have to be one run of equal steps */
+		int64_t step = 1, run = 0;
+
+		for (int k = i - 1; k >= from; k--) {
+			if (x->dim[k] == 1)
+				continue;
+			if (run && xs[k] != run)
+				return false;
+			step = run ? step : xs[k];
+			run = xs[k] * x->dim[k];
+		}
+		for (int k = j - 1; k >= to; k--) {
+			ts[k] = step;
+			step *= t->dim[k];
+		}
+	}
+	return true;
+}
+
+bool
+is_dense(const Type *t, const int64_t *stride)
+{
+	int64_t dense[MAX_RANK];
+
+	type_strides(t, dense);
+	for (int i = 0; i < t->rank; i++)
+		if (t->dim[i] > 1 && stride[i] != dense[i])
+			return false;
+	return true;
+}
+
+/* The place of a view in the storage of its argument. */
+static bool
+place_view(const Node *n, const Type *x, const Place *from, Place *to)
+{
+	int64_t axis;
+
+	*to = *from;
+	switch (n->op) {
+	case OP_slice:
+		axis = attr_int(n, A_axis, 0);
+		to->offset += attr_int(n, A_begin, 0) * from->stride[axis];
+		to->stride[axis] *= attr_int(n, A_step, 1);
+		return true;
+	case OP_permute:
+		for (int i = 0; i < x->rank; i++)
+			to->stride[i] = from->stride[permute_axes(n)[i]];
+		return true;
+	case OP_broadcast:
+		for (int i = 0; i < x->rank; i++)
+			if (x->dim[i] != n->type.dim[i])
+				to->stride[i] = 0;
+		return true;
+	default:
+		return reshape_strides(x, from->stride, &n->type, to->stride);
+	}
+}
+
+/* The place that the argument of a view must have, so that the view is at `want`. */
+static bool
+place_behind(const Node *n, const Type *x, const Place *want, Place *arg)
+{
+	*arg = *want;
+	switch (n->op) {
+	case OP_permute:
+		for (int i = 0; i < x->rank; i++)
+			arg->stride[permute_axes(n)[i]] = want->stride[i];
+		return true;
+	case OP_reshape:
+		return reshape_strides(&n->type, want->stride, x, arg->stride);
+	default:
+		return false;           /* its argument has elements that the view has not */
+	}
+}
+
+bool
+storage_find(Arena *a, const Graph *g, Storage *s, Val *bad)
+{
+	s->owner = NEWN(a, Val, g->node.n);
+	s->place = NEWN(a, Place, g->node.n);
+	for (size_t i = g->order.n; i--;) {
+		Val v = g->order.p[i];
+		const Node *n = graph_node(g, v);
+		Place *p = &s->place[v];
+
+		if (n->keep == KEEP_VIEW) {
+			Val x = n->arg[0];
+
+			if (!s->owner[v])
+				continue;
+			if (s->owner[x] || !place_behind(n, &graph_node(g, x)->type, p, &s->place[x])) {
+				*bad = v;
+				return false;
+			}
+			s->owner[x] = s->owner[v];
+			continue;
+		}
+		if (!s->owner[v]) {
+			s->owner[v] = v;
+			type_strides(&n->type, p->stride);
+		}
+		if (n->keep != KEEP_JOIN)
+			continue;
+
+		int64_t axis = attr_int(n, A_axis, 0);
+		Place part = *p;
+
+		for (int k = 0; k < n->narg; k++) {
+			Val x = n->arg[k];
+
+			if (s->owner[x]) {
+				*bad = x;
+				return false;
+			}
+			s->owner[x] = s->owner[v];
+			s->place[x] = part;
+			part.offset += graph_node(g, x)->type.dim[axis] * p->stride[axis];
+		}
+	}
+	graph_foreach(g, v) {
+		const Node *n = graph_node(g, v);
+
+		if (n->keep != KEEP_VIEW || s->owner[v])
+			continue;
+		if (!place_view(n, &graph_node(g, n->arg[0])->type, &s->place[n->arg[0]], &s->place[v])) {
+			*bad = v;
+			return false;
+		}
+		s->owner[v] = s->owner[n->arg[0]];
+	}
+	return true;
+}
+
+void
+users_find(Arena *a, const Graph *g, Users *u)
+{
+	size_t count = g->node.n, total = 0;
+	uint32_t *fill = NEWN(a, uint32_t, count + 1);
+
+	u->first = NEWN(a, uint32_t, count + 1);
+	u->outputs = NEWN(a, uint32_t, count + 1);
+	graph_foreach(g, v)
+		for (int i = 0; i < graph_node(g, v)->narg; i++) {
+			u->first[graph_node(g, v)->arg[i] + 1]++;
+			total++;
+		}
+	for (size_t v = 0; v < count; v++)
+		u->first[v + 1] += u->first[v];
+	memcpy(fill, u->first, (count + 1) * sizeof *fill);
+	u->node = NEWN(a, Val, total + 1);
+	graph_foreach(g, v)
+		for (int i = 0; i < graph_node(g, v)->narg; i++)
+			u->node[fill[graph_node(g, v)->arg[i]]++] = v;
+	for (size_t i = 0; i < g->output.n; i++)
+		u->outputs[g->output.p[i].v]++;
+}

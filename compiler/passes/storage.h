@@ -1,0 +1,53 @@
+/* storage.h -- where values lie, as far as views and joins decide it.  Private to passes/.
+ *
+ *     %4 = conv2d …            in %6's buffer, from element 0, rows 48 apart
+ *     %5 = conv2d …            in %6's buffer, from element 16
+ *     %6 = concat %4, %5 join  has a buffer
+ *     %7 = slice %6 … view     in %6's buffer
+ *
+ * fuse asks while it decides what can be a view or a join, schedule and plan ask what
+ * lives with what.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef Y12_PASSES_STORAGE_H
+#define Y12_PASSES_STORAGE_H
+
+#include "passes/build.h"
+
+typedef struct Storage {
+	Val *owner;             /* by value: the value whose buffer it is in; itself, if it has one */
+	Place *place;           /* by value: offset and strides there; buf is not set */
+} Storage;
+
+/* From Node.keep alone.  False: *bad is a view that its argument's place does not allow, or
+ * that a join cannot place. */
+bool storage_find(Arena *a, const Graph *g, Storage *s, Val *bad);
+
+/* Strides of a reshape that moves nothing; false: it has to move elements. */
+bool reshape_strides(const Type *x, const int64_t *xs, const Type *t, int64_t *ts);
+
+/* Elements follow each other in C order, without gaps. */
+bool is_dense(const Type *t, const int64_t *stride);
+
+/* Is v made by a kernel or outside, rather than a view or join of something that is? */
+static inline bool
+is_stored(const Graph *g, Val v)
+{
+	return graph_node(g, v)->keep == KEEP_GROUP;
+}
+
+/* Who reads what: by value, the nodes that do, one entry for each argument slot. */
+typedef struct Users {
+	uint32_t *first;        /* of value v: node[first[v]] .. node[first[v + 1]] */
+	Val *node;
+	uint32_t *outputs;      /* how often it is an output */
+} Users;
+void users_find(Arena *a, const Graph *g, Users *u);
+static inline uint32_t
+users_count(const Users *u, Val v)
+{
+	return u->first[v + 1] - u->first[v] + u->outputs[v];
+}
+
+#endif
