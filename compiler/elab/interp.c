@@ -16,26 +16,32 @@
 
 /* ---- mistakes and limits -------------------------------------------------------------- */
 
+/* Each mistake once, however many calls lead to it; then how it was come by. */
+Value
+fail_at(Interp *I, Span s, const char *slug, const char *msg, const char *note)
+{
+	const char *key = arena_printf(I->a, "%u:%u:%s", s.src, s.begin, msg);
+
+	if (I->stop || map_has(I->said, key))
+		return V(ERROR);
+	map_set(I->said, key, I);
+	diag_error(I->d, s, slug, "%s", msg);
+	if (note)
+		diag_note(I->d, s, "%s", note);
+	for (const Frame *f = I->frame; f; f = f->up)
+		diag_note(I->d, f->call, "in %s", f->what);
+	return V(ERROR);
+}
+
 Value
 fail(Interp *I, Span s, const char *slug, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (I->stop)
-		return V(ERROR);
 	va_start(ap, fmt);
 	const char *msg = arena_vprintf(I->a, fmt, ap);
 	va_end(ap);
-
-	const char *key = arena_printf(I->a, "%u:%u:%s", s.src, s.begin, msg);
-
-	if (map_has(I->said, key))
-		return V(ERROR);
-	map_set(I->said, key, I);
-	diag_error(I->d, s, slug, "%s", msg);
-	for (const Frame *f = I->frame; f; f = f->up)
-		diag_note(I->d, f->call, "in %s", f->what);
-	return V(ERROR);
+	return fail_at(I, s, slug, msg, NULL);
 }
 
 static Value
@@ -1340,7 +1346,7 @@ static void
 run_assert(Interp *I, Env *e, const Ast *a)
 {
 	const Ast *c = a->kid[0];
-	const char *why = NULL;
+	const char *why = "assertion failed";
 
 	if (a->n > 1 && a->kid[1]) {
 		Value m = eval(I, e, a->kid[1], NULL);
@@ -1352,10 +1358,18 @@ run_assert(Interp *I, Env *e, const Ast *a)
 		Value x = eval(I, e, c->kid[0], NULL), y = eval_beside(I, e, c->kid[1], x);
 
 		if (truth(I, arith(I, c->op, x, y, c->at), c, "assert") == 0)
-			fail(I, c->span, "assert", "%s: %s %s %s does not hold", why ? why : "assertion failed", show(I, x),
-			     ast_op_text(c->op), show(I, y));
+			fail(I, c->span, "assert", "%s (%s %s %s does not hold)", why, show(I, x), ast_op_text(c->op), show(I, y));
+		else
+			return;
 	} else if (truth(I, eval(I, e, c, NULL), c, "assert") == 0) {
-		fail(I, c->span, "assert", "%s", why ? why : "assertion failed");
+		fail(I, c->span, "assert", "%s", why);
+	} else {
+		return;
+	}
+	/* what a function was promised and did not get leads to nothing but more mistakes */
+	if (I->calls) {
+		I->returned = true;
+		I->ret = V(ERROR);
 	}
 }
 

@@ -142,6 +142,7 @@ struct Interp {
 
 Value fail(Interp *I, Span s, const char *slug, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+Value fail_at(Interp *I, Span s, const char *slug, const char *msg, const char *note);
 const char *show(Interp *I, Value v);           /* as text, for messages */
 
 /* name: what a block or a parameter made here is called, or NULL */

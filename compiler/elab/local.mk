@@ -10,3 +10,18 @@ y12_library = stdlib/blocks.y12 stdlib/heads.y12 stdlib/picture.y12 stdlib/post.
 nobase_pkgdata_DATA += $(y12_library)
 EXTRA_DIST += $(y12_library)
 
+if HAVE_CMOCKA
+elab_tests = tests/elab/test_model tests/elab/test_elab tests/elab/test_network
+check_PROGRAMS += $(elab_tests)
+TESTS += $(elab_tests)
+tests_elab_test_model_SOURCES = tests/elab/test_model.c tests/elab/elab_test.h
+tests_elab_test_model_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_elab_test_model_LDADD = libelab.la $(CMOCKA_LIBS)
+tests_elab_test_elab_SOURCES = tests/elab/test_elab.c tests/elab/elab_test.h tests/dsl/golden.h
+tests_elab_test_elab_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_elab_test_elab_LDADD = libelab.la $(CMOCKA_LIBS)
+tests_elab_test_network_SOURCES = tests/elab/test_network.c tests/elab/elab_test.h
+tests_elab_test_network_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
+tests_elab_test_network_LDADD = libelab.la $(CMOCKA_LIBS) $(JANSSON_LIBS) -lm
+endif
+EXTRA_DIST += tests/elab/yolov12-params.tsv tests/elab/eval_96x64.json tests/golden/elab

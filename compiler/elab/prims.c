@@ -32,12 +32,13 @@ node_done(Interp *I, Val v, Span at)
 	return V(TENSOR, .v = v);
 }
 
-/* "in: x is f32[1,64,80,80] (model.3), weight is f32[64,32,3,3] (model.4.conv.weight)" */
-static void
-note_args(Interp *I, Span at, const Value *arg, int narg)
+/* "the arguments are: f32[1,64,80,80] (model.3), f32[64,32,3,3] (model.4.conv.weight)" */
+static const char *
+args_note(Interp *I, const Value *arg, int narg)
 {
 	Text t = { .a = I->a };
 
+	text_put(&t, narg == 1 ? "the argument is: " : "the arguments are: ");
 	for (int i = 0; i < narg && i < 6; i++) {
 		const Node *n = graph_node(I->g, arg[i].v);
 
@@ -45,8 +46,7 @@ note_args(Interp *I, Span at, const Value *arg, int narg)
 		if (n->name)
 			text_printf(&t, " (%s)", n->name);
 	}
-	if (narg)
-		diag_note(I->d, at, "the argument%s: %s", narg == 1 ? " is" : "s are", text_str(&t));
+	return narg ? text_str(&t) : NULL;
 }
 
 Value
@@ -60,14 +60,9 @@ make_node(Interp *I, Span at, OpKind op, const Value *arg, int narg, const Attr 
 		return fail(I, at, "place", "%s makes a tensor: that is done inside an entry", op_info[op].name);
 	for (int i = 0; i < narg; i++)
 		v[i] = arg[i].v;
-	if (!(made = graph_make(I->g, op, v, narg, attr, nattr, &err))) {
-		int before = diag_errors(I->d);
-
-		fail(I, at, op_info[op].name, "%s: %s", op_info[op].name, err);
-		if (diag_errors(I->d) > before)
-			note_args(I, at, arg, narg);
-		return V(ERROR);
-	}
+	if (!(made = graph_make(I->g, op, v, narg, attr, nattr, &err)))
+		return fail_at(I, at, op_info[op].name, arena_printf(I->a, "%s: %s", op_info[op].name, err),
+		               args_note(I, arg, narg));
 	return node_done(I, made, at);
 }
 

@@ -1,0 +1,166 @@
+/* test_elab.c -- small specs: the graphs they leave, and the messages of mistakes.
+ *
+ *     tests/golden/elab          graphs and parameters of every entry
+ *     tests/golden/err/elab-*    all messages, with lines and carets
+ *
+ * A line `# args: scale=s classes=3` gives parameters of the model.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "elab_test.h"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include "tests/dsl/golden.h"
+
+static size_t
+read_args(Arena *a, const char *text, ElabArg arg[8])
+{
+	const char *line = strstr(text, "\n# args: ");
+	size_t n = 0;
+	char *save, *word;
+
+	if (!line)
+		return 0;
+	line += strlen("\n# args: ");
+	for (word = strtok_r(arena_strn(a, line, strcspn(line, "\n")), " ", &save); word && n < 8;
+	     word = strtok_r(NULL, " ", &save)) {
+		char *eq = strchr(word, '=');
+
+		assert_non_null(eq);
+		*eq = '\0';
+		arg[n++] = (ElabArg){ word, eq + 1 };
+	}
+	return n;
+}
+
+/* Runs in the folder of the golden file, so that messages hold no path of this machine. */
+static const char *
+run(Arena *a, const char *folder, const char *name, const char *text)
+{
+	static const char *const dirs[] = { "../../../stdlib" };
+	ElabArg arg[8];
+	ElabOptions opt = { .arg = arg, .narg = read_args(a, text, arg) };
+	char here[PATH_MAX], *p = NULL;
+	size_t n = 0;
+	Diag *d = diag_new(a);
+	FILE *f;
+
+	assert_non_null(getcwd(here, sizeof(here)));
+	assert_int_equal(chdir(arena_printf(a, "%s/%s", golden_root(), folder)), 0);
+	f = open_memstream(&p, &n);
+
+	Module *m = dsl_load(a, d, name, dirs, 1);
+	Elab *e = m && !diag_errors(d) ? elaborate(a, d, m, &opt) : NULL;
+
+	diag_print(d, f, false);
+	for (size_t i = 0; e && i < e->module->graph.n; i++) {
+		const char *err = "";
+
+		graph_print(f, e->module->graph.p[i]);
+		if (!graph_verify(e->module->graph.p[i], &err))
+			fprintf(f, "verify: %s\n", err);
+	}
+	for (size_t i = 0; e && i < e->param.n; i++)
+		fprintf(f, "%s %s: %s, %s\n", e->param.p[i].buffer ? "buffer" : "param", e->param.p[i].name,
+		        type_text(a, &e->param.p[i].type), e->param.p[i].init);
+	fclose(f);
+	assert_int_equal(chdir(here), 0);
+
+	const char *s = arena_strn(a, p, n);
+
+	free(p);
+	return s;
+}
+
+static const char *
+graphs(Arena *a, const char *name, const char *text, size_t len)
+{
+	(void)len;
+	return run(a, "tests/golden/elab", name, text);
+}
+
+static const char *
+mistakes(Arena *a, const char *name, const char *text, size_t len)
+{
+	(void)len;
+	return run(a, "tests/golden/err", name, text);
+}
+
+static void
+test_graphs(void **state)
+{
+	(void)state;
+	assert_int_equal(golden_folder("tests/golden/elab", "", graphs), 0);
+}
+
+static void
+test_mistakes(void **state)
+{
+	(void)state;
+	assert_int_equal(golden_folder("tests/golden/err", "elab-", mistakes), 0);
+}
+
+/* Two runs of one spec print the same bytes. */
+static void
+test_same(void **state)
+{
+	char *text[2];
+	size_t n[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		Spec s = spec_file("models/yolov12.y12", NULL);
+		FILE *f = open_memstream(&text[i], &n[i]);
+
+		assert_non_null(s.e);
+		module_print(f, s.e->module);
+		fclose(f);
+		spec_free(&s);
+	}
+	assert_int_equal(n[0], n[1]);
+	assert_memory_equal(text[0], text[1], n[0]);
+	free(text[0]);
+	free(text[1]);
+}
+
+static void
+test_options(void **state)
+{
+	static const char *const names[] = { "cat", "dog" };
+	static const char *const wrong[] = { "forwrd" };
+	Spec s = spec_file("models/yolov12.y12", &(ElabOptions){ .names = names, .nnames = 2 });
+	const char *const *list;
+
+	(void)state;
+	assert_int_equal(s.e->classes, 2);
+	assert_string_equal(map_get(s.e->module->graph.p[0]->meta, "names"), "cat\ndog");
+	assert_string_equal(map_get(s.e->arg, "scale"), "n");
+	spec_free(&s);
+
+	s = spec_file("models/yolov12.y12", &(ElabOptions){ .entry = wrong, .nentry = 1 });
+	assert_null(s.e);
+	assert_non_null(strstr(s.messages, "yolov12 has no entry forwrd; did you mean forward?"));
+	spec_free(&s);
+
+	s = spec_text("model a(x: int = 1, y: int = 2) { entry e(v: f32[1]) { return v + x } }", NULL);
+	assert_non_null(s.e);
+
+	const Module *m = dsl_parse(s.a, s.d, diag_source(s.d, "t.y12", "model a(x: int, y: int) {}", 26));
+
+	assert_int_equal(elab_model_params(s.a, m, NULL, &list), 2);
+	assert_string_equal(list[1], "y");
+	spec_free(&s);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_graphs), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_same),
+		cmocka_unit_test(test_options),
+	};
+
+	return cmocka_run_group_tests_name("elab", tests, NULL, NULL);
+}
