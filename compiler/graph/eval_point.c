@@ -172,7 +172,7 @@ real_mod(double x, double y)
 {
 	double m = fmod(x, y);
 
-	return m != 0 && (m < 0) != (y < 0) ? m + y : m;
+	return m == 0 ? copysign(0, y) : (m < 0) != (y < 0) ? m + y : m;
 }
 
 UNARY(copy,  x, x)
