@@ -27,32 +27,36 @@ clock_seconds(void)
 }
 
 static void
-stage_done(Compiled *c, const char *stage, double *since)
+stage_done(Compiled *c, const char *stage, double since)
 {
-	double now = clock_seconds();
-
 	if (c->ntime < (int)COUNT(c->time)) {
 		c->time[c->ntime].stage = stage;
-		c->time[c->ntime++].seconds = now - *since;
+		c->time[c->ntime++].seconds = clock_seconds() - since;
 	}
-	*since = now;
+}
+
+static const Target *
+target_of(const CompileOptions *o)
+{
+	return o->target ? o->target : target_host();
 }
 
 /* ---- front end: text and weights to graphs ------------------------------------------ */
 
-static GraphModule *
-front(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
+bool
+compile_front(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
 {
 	size_t ndirs;
 	const char *const *dirs = library_dirs(a, &ndirs);
 	ElabOptions eo = { .log = stderr };
+	double start = clock_seconds();
 	Module *m;
 	Elab *e;
 
 	if (o->weights && !(c->weights = weights_open(a, o->weights, d)))
-		return NULL;
+		return false;
 	if (!(m = dsl_load(a, d, model_path(a, o->model), dirs, ndirs)) || diag_errors(d))
-		return NULL;
+		return false;
 	eo.arg = model_args(a, o, c->weights, &eo.narg);
 	eo.entry = o->entries;
 	while (o->entries && o->entries[eo.nentry])
@@ -62,20 +66,47 @@ front(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
 		eo.nnames = (size_t)c->weights->nc;
 	}
 	if (!(e = elaborate(a, d, m, &eo)) || diag_errors(d))
-		return NULL;
+		return false;
 	c->elab = e;
 	for (size_t i = 0; i < e->module->graph.n; i++)
 		describe(a, e, o, e->module->graph.p[i]);
 	if (c->weights && !weights_bind(a, e->module, c->weights, BIND_ALL, d))
-		return NULL;
-	return e->module;
+		return false;
+	c->module = e->module;
+	stage_done(c, "front", start);
+	return true;
 }
 
-/* ---- middle: one planned graph to launches -------------------------------------------- */
+/* ---- middle: graphs to planned graphs, these to launches --------------------------------- */
+
+bool
+compile_passes(Arena *a, Diag *d, const CompileOptions *o, Compiled *c, const PassInfo *done)
+{
+	PassCtx cx = { .target = target_of(o), .a = a, .diag = d, .log = o->log, .choose = lower_choose };
+	const PassInfo *last = o->last_pass ? pass_named(o->last_pass) : &pass_info[pass_count - 1];
+	double start = clock_seconds();
+	const char *err = NULL;
+	bool ok = true, changed;
+
+	for (size_t i = 0; i < c->module->graph.n && ok; i++) {
+		Graph *g = c->module->graph.p[i];
+
+		if (!done)
+			ok = passes_run(g, &cx, o->last_pass, o->verify, o->after, o->after_user, &err);
+		else
+			for (const PassInfo *p = done + 1; p <= last && ok; p++)
+				ok = pass_run(g, &cx, p, o->verify, &changed, &err);
+	}
+	if (!ok)
+		diag_error(d, (Span){ 0 }, "pass-failed", "%s", err);
+	stage_done(c, "passes", start);
+	return ok;
+}
 
 static bool
-kernels_of(Program *p, const Graph *g, const Target *t, const char **err)
+kernels_of(Compiled *c, const Graph *g, const Target *t, const char **err)
 {
+	Program *p = c->program;
 	LowerCtx cx = { .a = p->a, .g = g, .target = t };
 	uint32_t entry;
 
@@ -93,6 +124,7 @@ kernels_of(Program *p, const Graph *g, const Target *t, const char **err)
 
 			kernel_simplify(x->kernel);
 			to = program_add_launch(p, entry, x->kernel, phase_of(g, group), layer_of(g, group));
+			vec_push(p->a, &c->launch_group, group);
 			for (size_t k = 0; k < x->arg.n; k++) {
 				const LaunchArg *la = &x->arg.p[k];
 				const KBuf *b = &x->kernel->buf.p[k];
@@ -107,47 +139,53 @@ kernels_of(Program *p, const Graph *g, const Target *t, const char **err)
 	return true;
 }
 
+bool
+compile_program(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
+{
+	double start = clock_seconds();
+	const char *err = NULL;
+
+	c->program = program_new(a);
+	for (size_t i = 0; i < c->module->graph.n; i++)
+		if (!kernels_of(c, c->module->graph.p[i], target_of(o), &err))
+			return diag_error(d, (Span){ 0 }, "cannot-lower", "%s", err), false;
+	if (!program_verify(c->program, &err))
+		return diag_error(d, (Span){ 0 }, "program-invalid", "%s", err), false;
+	stage_done(c, "kernels", start);
+	return true;
+}
+
+/* ---- back end: launches to an engine -------------------------------------------------------- */
+
+bool
+compile_code(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
+{
+	HostOptions ho = { .cache_dir = o->cache_dir };
+	double start = clock_seconds();
+	const char *err = NULL;
+	HostCode code;
+
+	if (!host_compile(a, target_of(o), c->program->kernel.p, c->program->kernel.n, &ho, &code, &err))
+		return diag_error(d, (Span){ 0 }, "backend-failed", "%s", err), false;
+	c->code_cached = code.cached;
+	stage_done(c, "code", start);
+
+	start = clock_seconds();
+	c->image = engine_image(a, c->program, &(ProgCode){ target_of(o)->name, code.code, code.bytes, code.entry }, 1,
+	                        &c->image_bytes);
+	stage_done(c, "engine", start);
+	return true;
+}
+
 /* ---- all of it ----------------------------------------------------------------------------- */
 
 bool
 compile(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
 {
-	const Target *target = o->target ? o->target : target_host();
-	PassCtx cx = { .target = target, .a = a, .diag = d, .log = o->log, .choose = lower_choose };
-	HostOptions ho = { .cache_dir = o->cache_dir };
-	HostCode code;
-	double since = clock_seconds();
-	const char *err = NULL;
-
 	memset(c, 0, sizeof *c);
-	if (!(c->module = front(a, d, o, c)))
+	if (!compile_front(a, d, o, c) || !compile_passes(a, d, o, c, NULL))
 		return false;
-	stage_done(c, "front", &since);
-
-	for (size_t i = 0; i < c->module->graph.n; i++)
-		if (!passes_run(c->module->graph.p[i], &cx, o->last_pass, o->verify, o->after, o->after_user, &err))
-			return diag_error(d, (Span){ 0 }, "pass-failed", "%s", err), false;
-	stage_done(c, "passes", &since);
 	if (o->last_pass || !o->weights)
 		return true;
-
-	c->program = program_new(a);
-	for (size_t i = 0; i < c->module->graph.n; i++)
-		if (!kernels_of(c->program, c->module->graph.p[i], target, &err))
-			return diag_error(d, (Span){ 0 }, "cannot-lower", "%s", err), false;
-	if (!program_verify(c->program, &err))
-		return diag_error(d, (Span){ 0 }, "program-invalid", "%s", err), false;
-	stage_done(c, "kernels", &since);
-	if (o->no_code)
-		return true;
-
-	if (!host_compile(a, target, c->program->kernel.p, c->program->kernel.n, &ho, &code, &err))
-		return diag_error(d, (Span){ 0 }, "backend-failed", "%s", err), false;
-	c->code_cached = code.cached;
-	stage_done(c, "code", &since);
-
-	c->image = engine_image(a, c->program, &(ProgCode){ target->name, code.code, code.bytes, code.entry }, 1,
-	                        &c->image_bytes);
-	stage_done(c, "engine", &since);
-	return true;
+	return compile_program(a, d, o, c) && (o->no_code || compile_code(a, d, o, c));
 }

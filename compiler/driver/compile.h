@@ -42,6 +42,7 @@ typedef struct Compiled {
 	Elab *elab;                     /* parameters and layers, for `info` */
 	GraphModule *module;            /* after the passes */
 	Program *program;               /* kernels and launches; NULL if it stopped before */
+	VEC(uint32_t) launch_group;     /* the group that each launch works for, entry after entry */
 	void *image;                    /* the engine, 64-byte aligned, in the arena; NULL likewise */
 	size_t image_bytes;
 	bool code_cached;
@@ -53,11 +54,19 @@ typedef struct Compiled {
 /* False: errors are in d. */
 bool compile(Arena *a, Diag *d, const CompileOptions *o, Compiled *out);
 
+/* Its steps, for those who begin or end in the middle.  Each goes on from what *c holds; `done` is the last pass
+ * that the graphs have been through (NULL: none). */
+bool compile_front(Arena *a, Diag *d, const CompileOptions *o, Compiled *c);
+bool compile_passes(Arena *a, Diag *d, const CompileOptions *o, Compiled *c, const PassInfo *done);
+bool compile_program(Arena *a, Diag *d, const CompileOptions *o, Compiled *c);
+bool compile_code(Arena *a, Diag *d, const CompileOptions *o, Compiled *c);
+
 /* The engine from the cache if this very compilation was done before (same spec files, weights, options,
  * target, compiler), else compiled and put there.  What `predict` calls. */
 bool compile_cached(Arena *a, Diag *d, const CompileOptions *o, const void **image, size_t *bytes, bool *hit);
 
-/* Folders where `use std.…` and models are looked for: YOLO12C_PATH, beside the executable, the installed ones. */
+/* Folders where `use std.…` is looked for: stdlib/ under those of YOLO12C_PATH, beside the executable, and
+ * the installed one. */
 const char *const *library_dirs(Arena *a, size_t *n);
 
 #endif

@@ -354,12 +354,19 @@ program_parse(Arena *a, Diag *d, const Source *src, const void *consts, size_t c
 		} else if (take_word(&r, "const")) {
 			int64_t n = number(&r);
 
-			if (take(&r, "#"))
-				word(&r);
+			const char *hash = take(&r, "#") ? word(&r) : NULL;
+			char hex[33];
+
 			if (consts && (uint64_t)n != const_bytes) {
 				diag_error(d, (Span){ src->id, (uint32_t)r.start, (uint32_t)r.at }, "program-consts",
 				           "the program wants %" PRId64 " bytes of constants, but there are %zu beside it",
 				           n, const_bytes);
+				return NULL;
+			}
+			hash_hex(hex, consts ? consts : "", const_bytes);
+			if (consts && hash && strncmp(hash, hex, strlen(hash)) != 0) {
+				diag_error(d, (Span){ src->id, (uint32_t)r.start, (uint32_t)r.at }, "program-consts",
+				           "the constants beside the program are others");
 				return NULL;
 			}
 			if (n > (int64_t)1 << 40) {

@@ -286,7 +286,10 @@ graph_print(FILE *f, const Graph *g)
 void
 graph_consts(const Graph *g, Map *consts)
 {
-	for (Val v = 1; v < g->node.n; v++) {
+	Arena *a = arena_new();
+	Graph ordered = graph_ordered(a, g);    /* what is not printed is not wanted either */
+
+	graph_foreach(&ordered, v) {
 		const Node *n = &g->node.p[v];
 
 		if (n->data && type_count(&n->type) > INLINE_MAX) {
@@ -298,6 +301,7 @@ graph_consts(const Graph *g, Map *consts)
 			map_set(consts, hex, c);
 		}
 	}
+	arena_free(a);
 }
 
 void
