@@ -6,7 +6,7 @@ libelab_la_SOURCES = compiler/elab/elab.h compiler/elab/interp.h compiler/elab/p
 libelab_la_LIBADD = libdsl.la libgraph.la libbase.la -lm
 
 y12_library = stdlib/blocks.y12 stdlib/heads.y12 stdlib/picture.y12 stdlib/post.y12 \
-	models/yolov12.y12
+	models/yolov12.y12 models/yolov12-v1.y12 models/yolo12.y12
 nobase_pkgdata_DATA += $(y12_library)
 EXTRA_DIST += $(y12_library)
 
@@ -24,4 +24,5 @@ tests_elab_test_network_SOURCES = tests/elab/test_network.c tests/elab/elab_test
 tests_elab_test_network_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_elab_test_network_LDADD = libelab.la $(CMOCKA_LIBS) $(JANSSON_LIBS) -lm
 endif
-EXTRA_DIST += tests/elab/yolov12-params.tsv tests/elab/eval_96x64.json tests/golden/elab
+EXTRA_DIST += tests/elab/yolov12-params.tsv tests/elab/eval_96x64.json \
+	tests/elab/first-release.y12 tests/golden/elab

@@ -102,6 +102,28 @@ test_mistakes(void **state)
 	assert_int_equal(golden_folder("tests/golden/err", "elab-", mistakes), 0);
 }
 
+/* The library and the models stand in the canonical form. */
+static void
+test_form(void **state)
+{
+	static const char *const files[] = {
+		"stdlib/blocks.y12", "stdlib/heads.y12", "stdlib/picture.y12", "stdlib/post.y12",
+		"models/yolov12.y12", "models/yolov12-v1.y12", "models/yolo12.y12",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(files); i++) {
+		Arena *a = arena_new();
+		Diag *d = diag_new(a);
+		size_t n;
+		const char *err, *text = file_read(a, in_srcdir(a, files[i]), &n, &err);
+
+		assert_non_null(text);
+		assert_string_equal(dsl_fmt(a, d, diag_source(d, files[i], text, n)), text);
+		arena_free(a);
+	}
+}
+
 /* Two runs of one spec print the same bytes. */
 static void
 test_same(void **state)
@@ -158,7 +180,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_graphs), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_same),
+		cmocka_unit_test(test_graphs), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_form),
+		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_options),
 	};
 

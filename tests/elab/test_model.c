@@ -11,15 +11,20 @@ enum { SCALES = 5, LAYERS = 22 };
 static const char *const scale_name[SCALES] = { "n", "s", "m", "l", "x" };
 
 static Spec
-model(const char *scale, const char *key, const char *value, const char *entry)
+model_of(const char *file, const char *scale, const char *key, const char *value, const char *entry)
 {
 	ElabArg arg[] = { { "scale", scale }, { key ? key : "batch", key ? value : "1" } };
-	Spec s = spec_file("models/yolov12.y12",
-	                   &(ElabOptions){ .arg = arg, .narg = 2, .entry = &entry, .nentry = 1 });
+	Spec s = spec_file(file, &(ElabOptions){ .arg = arg, .narg = 2, .entry = &entry, .nentry = 1 });
 
 	assert_string_equal(s.messages, "");
 	assert_non_null(s.e);
 	return s;
+}
+
+static Spec
+model(const char *scale, const char *key, const char *value, const char *entry)
+{
+	return model_of("models/yolov12.y12", scale, key, value, entry);
 }
 
 /* "f32[16,3,3,3]" -> "16x3x3x3", "i64" -> "scalar" */
@@ -154,6 +159,34 @@ test_numbers(void **state)
 	}
 }
 
+/* The first release, and the variant of another package: totals, entries of a file, and the
+ * bias that tells them apart. */
+static void
+test_families(void **state)
+{
+	static const struct { const char *file; bool bias; int64_t params[SCALES], entries[SCALES]; } family[] = {
+		{ "models/yolov12-v1.y12", true, { 2603056, 9285632, 20201216, 26454880, 59216928 },
+		  { 699, 699, 759, 1261, 1261 } },
+		{ "models/yolo12.y12", false, { 2602288, 9284096, 20199168, 26450784, 59210784 },
+		  { 691, 691, 751, 1245, 1245 } },
+	};
+
+	(void)state;
+	for (size_t f = 0; f < COUNT(family); f++)
+		for (int k = 0; k < SCALES; k++) {
+			Spec s = model_of(family[f].file, scale_name[k], NULL, NULL, "forward");
+			const ModelInfo *m = model_info(s.a, s.e);
+			bool bias = false;
+
+			assert_int_equal(m->total.params, family[f].params[k]);
+			assert_int_equal(m->nparam + m->nbuffer, family[f].entries[k]);
+			for (size_t i = 0; i < s.e->param.n; i++)
+				bias |= !strcmp(s.e->param.p[i].name, "model.6.m.0.0.attn.pe.conv.bias");
+			assert_int_equal(bias, family[f].bias);
+			spec_free(&s);
+		}
+}
+
 /* With another number of classes only cv3 of the head changes. */
 static void
 test_classes(void **state)
@@ -232,7 +265,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parameters), cmocka_unit_test(test_numbers), cmocka_unit_test(test_classes),
-		cmocka_unit_test(test_outputs), cmocka_unit_test(test_pictures),
+		cmocka_unit_test(test_families),		cmocka_unit_test(test_outputs), cmocka_unit_test(test_pictures),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);

@@ -249,12 +249,93 @@ test_batch(void **state)
 	json_decref(all);
 }
 
+/* The attention of the first release against today's, with the same weights: q, k and v of a
+ * head lie side by side in its one convolution, and a 5x5 kernel lies in the middle of a 7x7. */
+enum { C = 64, HEADS = 2, D = C / HEADS };
+
+static int
+row_of(const char *name, int i)
+{
+	bool v = strstr(name, ".v.") != NULL;
+	int part = v ? 2 : i / C, c = i % C;
+
+	return c / D * 3 * D + part * D + c % D;
+}
+
+static double
+v1_weight(const char *name, const Type *t, uint64_t k)
+{
+	uint64_t inner = t->rank == 4 ? (uint64_t)(t->dim[1] * t->dim[2] * t->dim[3]) : 1, i = k / inner;
+	bool split = strstr(name, ".qk.") || strstr(name, ".v."), fused = strstr(name, ".qkv.");
+	const char *leaf = strrchr(name, '.');
+	uint64_t j = hash(0, (uint64_t)leaf[1] * 256 + (uint64_t)leaf[strlen(leaf) - 1]);
+	double u;
+
+	if (ends(name, "num_batches_tracked"))
+		return 0;
+	if (ends(name, "pe.conv.weight")) {
+		int side = (int)t->dim[3], y = (int)(k % inner) / side - side / 2, x = (int)(k % inner) % side - side / 2;
+
+		return abs(x) > 2 || abs(y) > 2 ? 0 : uniform(5, i * 25 + (uint64_t)((y + 2) * 5 + x + 2)) - 0.5;
+	}
+	if (split)
+		k = (uint64_t)row_of(name, (int)i) * inner + k % inner;
+	u = uniform(j + (split || fused ? 1 : strstr(name, ".pe.") ? 2 : 3), k);
+	return ends(name, "running_var") ? 0.5 + u : t->rank == 4 ? (u - 0.5) / 4 : u - 0.5;
+}
+
+static void
+test_first_release(void **state)
+{
+	static const char *const entry[] = { "now", "first" };
+	Tensor out[2][1];
+	Spec s = spec_file("tests/elab/first-release.y12", NULL);
+
+	(void)state;
+	assert_string_equal(s.messages, "");
+	for (int i = 0; i < 2; i++) {
+		Graph *g = module_entry(s.e->module, entry[i]);
+		Tensor in = { .type = graph_node(g, g->input.p[0])->type };
+		float *x = arena_alloc(s.a, (size_t)type_bytes(&in.type));
+		const char *err = "";
+
+		for (int64_t k = 0; k < type_count(&in.type); k++)
+			x[k] = (float)uniform(99991, (uint64_t)k);
+		in.data = x;
+		for (size_t v = 1; v < g->node.n; v++) {
+			Node *n = &g->node.p[v];
+			char *w;
+
+			if (n->op != OP_param)
+				continue;
+			w = arena_alloc(s.a, (size_t)type_bytes(&n->type) + 8);
+			for (int64_t k = 0; k < type_count(&n->type); k++)
+				dtype_set(n->type.dt, w, (size_t)k, v1_weight(n->name, &n->type, (uint64_t)k));
+			n->data = w;
+		}
+		if (!eval_graph(s.a, g, &in, out[i], NULL, NULL, &err))
+			fail_msg("%s: %s", entry[i], err);
+	}
+
+	const float *a = out[0][0].data, *b = out[1][0].data;
+	double far = 0, size = 0;
+
+	for (int64_t k = 0; k < type_count(&out[0][0].type); k++) {
+		far = fmax(far, fabs((double)a[k] - b[k]));
+		size = fmax(size, fabs((double)a[k]));
+	}
+	assert_true(size > 0.1);
+	assert_true(far < 1e-5 * size);
+	spec_free(&s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hash), cmocka_unit_test(test_n), cmocka_unit_test(test_s), cmocka_unit_test(test_m),
 		cmocka_unit_test(test_l), cmocka_unit_test(test_x), cmocka_unit_test(test_maps), cmocka_unit_test(test_batch),
+		cmocka_unit_test(test_first_release),
 	};
 
 	return cmocka_run_group_tests_name("network", tests, NULL, NULL);
