@@ -1,2 +1,15 @@
 # tests -- what spans rooms; each room's own tests are listed in its fragment.
 AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; builddir='$(builddir)'; export srcdir builddir;
+
+# from graphs to the runtime: what a test that runs kernels links
+middle_libs = liblower.la libpasses.la libengine.la libbackend.la libkir.la libgraph.la libtarget.la \
+	libbase.la
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/numeric/test_numeric
+TESTS += tests/numeric/test_numeric
+tests_numeric_test_numeric_SOURCES = tests/numeric/test_numeric.c
+tests_numeric_test_numeric_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_numeric_test_numeric_LDADD = $(middle_libs) libyolo12c.la $(CMOCKA_LIBS)
+endif
+EXTRA_DIST += $(srcdir)/tests/numeric/*.g

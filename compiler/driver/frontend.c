@@ -30,8 +30,9 @@ folder_of_executable(Arena *a)
 	return arena_str(a, buf);
 }
 
-const char *const *
-library_dirs(Arena *a, size_t *n)
+/* where stdlib/ and models/ may lie */
+static const char *const *
+roots(Arena *a, size_t *n)
 {
 	VEC(const char *) v = { 0 };
 	const char *env = getenv("YOLO12C_PATH"), *exe = folder_of_executable(a), *end;
@@ -55,6 +56,17 @@ library_dirs(Arena *a, size_t *n)
 	return v.p;
 }
 
+const char *const *
+library_dirs(Arena *a, size_t *n)
+{
+	const char *const *root = roots(a, n);
+	const char **dir = NEWN(a, const char *, *n);
+
+	for (size_t i = 0; i < *n; i++)
+		dir[i] = arena_printf(a, "%s/stdlib", root[i]);
+	return dir;
+}
+
 const char *
 model_path(Arena *a, const char *model)
 {
@@ -63,7 +75,7 @@ model_path(Arena *a, const char *model)
 
 	if (access(model, R_OK) == 0 || strchr(model, '/'))
 		return model;
-	dirs = library_dirs(a, &n);
+	dirs = roots(a, &n);
 	for (size_t i = 0; i < n; i++)
 		for (int suffix = 0; suffix < 2; suffix++) {
 			const char *path = arena_printf(a, "%s/models/%s%s", dirs[i], model, suffix ? "" : ".y12");

@@ -75,6 +75,12 @@ program_add_entry(Program *p, const Graph *g, uint32_t *entry, const char **err)
 		const Node *n = graph_node(g, g->output.p[i].v);
 		const Buf *b = &g->buf.p[n->place.buf];
 
+		for (size_t j = 0; j < e.tensor.n; j++)
+			if (strcmp(e.tensor.p[j].name, g->output.p[i].name) == 0) {
+				*err = arena_printf(p->a, "entry %s: two of its inputs and outputs are called %s; "
+				                    "give one another name", g->name, g->output.p[i].name);
+				return false;
+			}
 		if (b->kind != BUF_ARENA) {
 			*err = arena_printf(p->a, "entry %s: output %s is not in the arena", g->name, g->output.p[i].name);
 			return false;

@@ -105,4 +105,16 @@ typedef struct ProgCode {
 /* The engine (runtime/core/format.h) as one image, 64-byte aligned. */
 void *engine_image(Arena *a, const Program *p, const ProgCode *code, size_t ncode, size_t *bytes);
 
+/* What is wrong with an image that was whole once: NULL, or half a sentence.  Costs one reading of it. */
+const char *engine_damage(const void *image, size_t bytes);
+
+/* An image as a program again, its kernels without bodies.  Only for an image that y12_engine_open_memory()
+ * has found in order. */
+typedef struct EngineView {
+	int version;
+	Program *program;
+	VEC(ProgCode) code;
+} EngineView;
+EngineView *engine_view(Arena *a, const void *image);
+
 #endif

@@ -62,11 +62,15 @@ extent(const Node *n)
 	return last + 1;
 }
 
+/* the arena and the constants are aligned; a caller's memory is so to its elements only */
 static int
-place_align(const Node *n)
+place_align(const Graph *g, const Node *n)
 {
-	int64_t at = n->place.offset * dtype_info[n->type.dt].bytes;
-	int align = 64;
+	int size = dtype_info[n->type.dt].bytes, align = 64;
+	int64_t at = n->place.offset * size;
+
+	if (g->buf.p[n->place.buf].kind == BUF_INPUT)
+		return size;
 
 	while (at % align)
 		align /= 2;
@@ -85,7 +89,7 @@ gen_buf(Gen *z, Val v)
 		if (v == z->gr->out)
 			snprintf(name, sizeof name, "y");
 		z->buf[v] = k_param(z->b, arena_str(z->a, name), n->type.dt, extent(n), v == z->gr->out);
-		k_align(z->b, z->buf[v], place_align(n));
+		k_align(z->b, z->buf[v], place_align(z->g, n));
 		vec_push(z->a, &z->low->arg, ((LaunchArg){ .kind = ARG_VALUE, .v = v }));
 	}
 	return z->buf[v];
@@ -260,25 +264,55 @@ load_value(Gen *z, Val v, const Coord *c)
 	return k_cast(z->b, compute_scalar(n->type.dt), x);
 }
 
-/* integers divide toward minus infinity */
+/* Integers divide toward minus infinity.  By zero gives 0 and 0, as the evaluator says, and the least
+ * number by -1 wraps: nothing that a machine would trap on is ever divided.  `safe`: the divisor is
+ * known to be neither. */
 static Reg
-floor_div(Gen *z, Reg x, Reg y, Reg *rest)
+floor_div(Gen *z, Reg x, Reg y, bool safe, Reg *rest)
 {
 	KBuild *b = z->b;
 	KScalar s = (KScalar)k_type(b, x).s;
-	Reg q, r, zero = k_int(b, s, 0), fix;
+	Reg q, r, zero = k_int(b, s, 0), fix, none = 0, minus = 0;
 
 	if (is_real(s)) {
 		q = k_op(b, K_floor, k_op(b, K_div, x, y, 0), 0, 0);
 		*rest = k_sub(b, x, k_mul(b, q, y));
 		return q;
 	}
+	if (!safe) {
+		Reg one = k_type(b, y).lanes > 1 ? k_splat(b, k_type(b, y).lanes, k_int(b, s, 1)) : k_int(b, s, 1);
+
+		none = k_op(b, K_eq, y, zero, 0);
+		minus = k_op(b, K_eq, y, k_int(b, s, -1), 0);
+		y = k_select(b, k_op(b, K_or, none, minus, 0), one, y);
+	}
 	q = k_op(b, K_div, x, y, 0);
 	r = k_sub(b, x, k_mul(b, q, y));
+	if (!safe) {
+		Reg o = k_sub(b, x, x);
+
+		q = k_select(b, none, o, k_select(b, minus, k_sub(b, o, x), q));
+		*rest = k_select(b, none, o, r);
+	}
 	fix = k_op(b, K_and, k_op(b, K_ne, r, zero, 0),
 	           k_op(b, K_xor, k_op(b, K_lt, r, zero, 0), k_op(b, K_lt, y, zero, 0), 0), 0);
-	*rest = k_select(b, fix, k_add(b, r, y), r);
+	if (!safe)      /* the divisor is 1 where it was neither: nothing to mend there */
+		*rest = k_select(b, fix, k_add(b, r, y), *rest);
+	else
+		*rest = k_select(b, fix, k_add(b, r, y), r);
 	return k_select(b, fix, k_sub(b, q, k_int(b, s, 1)), q);
+}
+
+static bool
+safe_divisor(Gen *z, Val v)
+{
+	const Node *n = gen_node(z, v);
+	double x;
+
+	if (n->op != OP_const || !n->data || type_count(&n->type) != 1)
+		return false;
+	x = dtype_get(n->type.dt, n->data, 0);
+	return x != 0 && x != -1;
 }
 
 /* x ^ y.  Whole constant exponents multiply, so that a negative base is fine with them. */
@@ -341,12 +375,12 @@ point_value(Gen *z, Val v, const Coord *c)
 	case OP_div: {
 		Reg rest;
 
-		return real ? k_op(b, K_div, x[0], x[1], 0) : floor_div(z, x[0], x[1], &rest);
+		return real ? k_op(b, K_div, x[0], x[1], 0) : floor_div(z, x[0], x[1], safe_divisor(z, n->arg[1]), &rest);
 	}
 	case OP_mod: {
 		Reg rest;
 
-		floor_div(z, x[0], x[1], &rest);
+		floor_div(z, x[0], x[1], safe_divisor(z, n->arg[1]), &rest);
 		return rest;
 	}
 	case OP_pow:

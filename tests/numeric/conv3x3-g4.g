@@ -1,0 +1,9 @@
+# four groups, four channels out each
+graph conv(%1 x: f32[1,16,7,8]) {
+  %2 "w" = param : f32[16,4,3,3]
+  %3 "b" = param : f32[16]
+  %4 = conv2d %1, %2, %3 {stride=[1,1], pad=[1,1], groups=4} : f32[1,16,7,8]
+  %5 = sigmoid %4 : f32[1,16,7,8]
+  %6 = mul %4, %5 : f32[1,16,7,8]
+  return y=%6
+}

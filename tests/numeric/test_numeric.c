@@ -1,0 +1,298 @@
+/* test_numeric.c -- every graph of tests/numeric/ through every way of running it.
+ *
+ *     NAME.g ── eval_graph ───────────────────────────────▶ expected
+ *        └── passes ── lower ─┬─ kernel interpreter ──────▶ the same
+ *                             └─ LLVM, engine, runtime ───▶ the same, on each host target
+ *                                                            that this CPU runs
+ *
+ * Inputs and parameters are hash numbers, so a failure can be repeated.  A graph may say
+ * in its comments:   # size image0 37 53     sides of a picture
+ *                    # tol 1e-4              greatest |difference| / (1 + |expected|), default 2e-5
+ *                    # range image 0 1       of an input's values, default -2 2
+ *                    # slow                  too much work for the interpreter
+ * Integers and booleans must be equal.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "backend/backend.h"
+#include "engine/program.h"
+#include "graph/graph.h"
+#include "lower/lower.h"
+#include "passes/passes.h"
+#include "runtime/yolo12c.h"
+
+typedef struct Case {
+	Arena *a;
+	Diag *d;
+	const char *path;
+	const Source *src;
+	double tol;
+	bool slow;
+} Case;
+
+static double
+hash01(uint64_t seed, uint64_t i)
+{
+	uint64_t x = seed * 0x9e3779b97f4a7c15 + i * 0xbf58476d1ce4e5b9 + 1;
+
+	x ^= x >> 30, x *= 0xbf58476d1ce4e5b9;
+	x ^= x >> 27, x *= 0x94d049bb133111eb;
+	x ^= x >> 31;
+	return (double)(x >> 11) / 9007199254740992.0;
+}
+
+/* the rest of the comment line `# word name`, or NULL */
+static const char *
+directive(const Case *c, const char *word, const char *name)
+{
+	char key[128];
+	const char *at;
+
+	snprintf(key, sizeof key, *name ? "# %s %s" : "# %s%s", word, name);
+	at = strstr(c->src->text, key);
+	return at ? at + strlen(key) : NULL;
+}
+
+static void *
+hash_data(const Case *c, const char *name, const Type *t)
+{
+	double lo = t->dt == DT_U8 ? 0 : t->dt == DT_BOOL ? 0 : -2, hi = t->dt == DT_U8 ? 256 : 2;
+	const char *range = directive(c, "range", name);
+	int64_t n = type_count(t);
+	void *p = arena_alloc(c->a, (size_t)type_bytes(t) + 64);
+
+	if (range)
+		assert_int_equal(sscanf(range, "%lf %lf", &lo, &hi), 2);
+	for (int64_t i = 0; i < n; i++) {
+		double x = lo + (hi - lo) * hash01(hash64(name, strlen(name)), (uint64_t)i);
+
+		dtype_set(t->dt, p, (size_t)i, dtype_info[t->dt].real ? x : floor(x));
+	}
+	return p;
+}
+
+static Graph *
+parse(Case *c)
+{
+	GraphModule *m = module_parse(c->a, c->d, c->src, NULL);
+
+	if (!m || diag_errors(c->d)) {
+		diag_print(c->d, stderr, false);
+		fail_msg("%s does not parse", c->path);
+	}
+	for (Val v = 1; v < m->graph.p[0]->node.n; v++) {
+		Node *n = graph_node(m->graph.p[0], v);
+
+		if (n->op == OP_param && !n->data)
+			n->data = hash_data(c, n->name, &n->type);
+	}
+	return m->graph.p[0];
+}
+
+static void
+compare(const Case *c, const char *how, const char *name, const Tensor *want, const void *have)
+{
+	int64_t n = type_count(&want->type);
+	double worst = 0;
+	int64_t at = -1;
+
+	for (int64_t i = 0; i < n; i++) {
+		double w = dtype_get(want->type.dt, want->data, (size_t)i);
+		double h = dtype_get(want->type.dt, have, (size_t)i);
+		double e = w == h || (isnan(w) && isnan(h)) ? 0 : fabs(w - h) / (1 + fabs(w));
+
+		if (!(e <= worst)) {
+			worst = isnan(e) ? INFINITY : e;
+			at = i;
+		}
+	}
+	if (worst > (dtype_info[want->type.dt].real ? c->tol : 0))
+		fail_msg("%s: %s: %s[%lld] is %.9g instead of %.9g", c->path, how, name, (long long)at,
+		         dtype_get(want->type.dt, have, (size_t)at), dtype_get(want->type.dt, want->data, (size_t)at));
+}
+
+static void
+lower_all(Case *c, Graph *g, const Target *t, Program *p)
+{
+	PassCtx cx = { .target = t, .a = c->a, .diag = c->d, .choose = lower_choose };
+	LowerCtx lc = { .a = c->a, .g = g, .target = t };
+	const char *err = NULL;
+	uint32_t entry;
+
+	if (!passes_run(g, &cx, NULL, true, NULL, NULL, &err))
+		fail_msg("%s: %s: %s", c->path, t->name, err);
+	if (!program_add_entry(p, g, &entry, &err))
+		fail_msg("%s: %s", c->path, err);
+	for (size_t i = 0; i < g->sched.n; i++) {
+		LoweredList l = { 0 };
+
+		if (!lower_group(&lc, g->sched.p[i], &l, &err))
+			fail_msg("%s: %s", c->path, err);
+		for (size_t j = 0; j < l.l.n; j++) {
+			Lowered *x = &l.l.p[j];
+			ProgLaunch *to;
+
+			if (!kernel_verify(x->kernel, &err))
+				fail_msg("%s: %s: kernel %s: %s", c->path, t->name, x->kernel->name, err);
+			kernel_simplify(x->kernel);
+			to = program_add_launch(p, entry, x->kernel, PHASE_NET, "");
+			for (size_t k = 0; k < x->arg.n; k++) {
+				const LaunchArg *la = &x->arg.p[k];
+				const KBuf *b = &x->kernel->buf.p[k];
+
+				vec_push(c->a, &to->arg, la->kind == ARG_VALUE ? program_value(p, entry, g, la->v)
+					: la->kind == ARG_DIMS ? program_dims(p, entry, g, la->v)
+					: program_work(p, g, la->group, la->offset, b->count * dtype_info[b->dt].bytes));
+			}
+		}
+	}
+	if (!program_verify(p, &err))
+		fail_msg("%s: %s: %s", c->path, t->name, err);
+}
+
+static y12_dtype
+public_dtype(DType t)
+{
+	return t == DT_U8 ? Y12_U8 : t == DT_BOOL ? Y12_BOOL : t == DT_I32 ? Y12_I32 : t == DT_I64 ? Y12_I64
+	     : t == DT_F16 ? Y12_F16 : t == DT_BF16 ? Y12_BF16 : t == DT_F32 ? Y12_F32 : Y12_F64;
+}
+
+static void
+run_host(Case *c, const Graph *g, const Program *p, const Target *t, const Tensor *in, const Tensor *want)
+{
+	HostOptions ho = { .threads = 1 };
+	HostCode code;
+	const char *err = NULL;
+	size_t bytes, n = 0;
+	void *image;
+	y12_engine *e;
+	y12_tensor *io = NEWN(c->a, y12_tensor, g->input.n + g->output.n);
+	y12_options opt = { .threads = 2 };
+
+	if (!host_compile(c->a, t, p->kernel.p, p->kernel.n, &ho, &code, &err))
+		fail_msg("%s: %s: %s", c->path, t->name, err);
+	image = engine_image(c->a, p, &(ProgCode){ t->name, code.code, code.bytes, code.entry }, 1, &bytes);
+	if (y12_engine_open_memory(image, bytes, &opt, &e))
+		fail_msg("%s: %s: %s", c->path, t->name, y12_message(e));
+	for (size_t i = 0; i < g->input.n + g->output.n; i++) {
+		bool out = i >= g->input.n;
+		const Tensor *x = out ? &want[i - g->input.n] : &in[i];
+
+		if (!out && !x->data)
+			continue;
+		io[n] = (y12_tensor){ .name = out ? g->output.p[i - g->input.n].name : graph_node(g, g->input.p[i])->name,
+			.dtype = public_dtype(x->type.dt), .rank = x->type.rank,
+			.data = out ? arena_alloc(c->a, (size_t)type_bytes(&x->type) + 64) : x->data };
+		memcpy(io[n++].dim, x->type.dim, sizeof x->type.dim);
+	}
+	/* twice: what a run leaves in the arena must not matter */
+	for (int round = 0; round < 2; round++)
+		if (y12_run(e, g->name, io, n))
+			fail_msg("%s: %s: %s", c->path, t->name, y12_message(e));
+	for (size_t i = 0; i < g->output.n; i++)
+		for (size_t j = 0; j < n; j++)
+			if (strcmp(io[j].name, g->output.p[i].name) == 0)
+				compare(c, t->name, io[j].name, &want[i], io[j].data);
+	y12_engine_close(e);
+}
+
+static void
+run_case(void **state)
+{
+	Arena *a = arena_new();
+	Case c = { .a = a, .d = diag_new(a), .path = *state, .tol = 2e-5 };
+	const char *err = NULL, *text, *s;
+	size_t len, nt;
+	const char *const *names = target_names(&nt);
+	Tensor *in, *want, *have;
+	Graph *g;
+
+	text = file_read(a, c.path, &len, &err);
+	assert_non_null(text);
+	c.src = diag_source(c.d, c.path, text, len);
+	if ((s = directive(&c, "tol", "")))
+		c.tol = strtod(s, NULL);
+	c.slow = directive(&c, "slow", "") != NULL;
+	g = parse(&c);
+	graph_order(g);
+	in = NEWN(a, Tensor, g->input.n);
+	want = NEWN(a, Tensor, g->output.n);
+	have = NEWN(a, Tensor, g->output.n);
+	for (size_t i = 0; i < g->input.n; i++) {
+		const Node *n = graph_node(g, g->input.p[i]);
+
+		in[i].type = n->type;
+		if (n->data)
+			continue;
+		if ((s = directive(&c, "size", n->name))) {
+			long h, w;
+
+			assert_int_equal(sscanf(s, "%ld %ld", &h, &w), 2);
+			in[i].type.dim[0] = h;
+			in[i].type.dim[1] = w;
+		}
+		in[i].data = hash_data(&c, n->name, &in[i].type);
+	}
+	if (!eval_graph(a, g, in, want, NULL, NULL, &err))
+		fail_msg("%s: eval: %s", c.path, err);
+	for (size_t i = 0; i < nt; i++) {
+		const Target *t = target_named(names[i]);
+		Program *p;
+
+		if (!t || t->kind != TARGET_HOST || !target_runs_here(t) || strcmp(names[i], "host") == 0)
+			continue;
+		g = parse(&c);
+		graph_order(g);
+		p = program_new(a);
+		lower_all(&c, g, t, p);
+		if (!c.slow) {
+			if (!program_interpret(p, g->name, in, have, a, &err))
+				fail_msg("%s: %s: interpreter: %s", c.path, t->name, err);
+			for (size_t j = 0; j < g->output.n; j++)
+				compare(&c, arena_printf(a, "%s, interpreter", t->name), g->output.p[j].name, &want[j], have[j].data);
+		}
+		run_host(&c, g, p, t, in, want);
+	}
+	arena_free(a);
+}
+
+static int
+by_name(const void *x, const void *y)
+{
+	return strcmp(((const struct CMUnitTest *)x)->name, ((const struct CMUnitTest *)y)->name);
+}
+
+int
+main(int argc, char **argv)
+{
+	Arena *a = arena_new();
+	const char *src = getenv("srcdir"), *dir = arena_printf(a, "%s/tests/numeric", src ? src : ".");
+	VEC(struct CMUnitTest) tests = { 0 };
+	struct dirent *e;
+	DIR *d = opendir(dir);
+
+	while (d && (e = readdir(d))) {
+		size_t n = strlen(e->d_name);
+		char *path = arena_printf(a, "%s/%s", dir, e->d_name);
+
+		if (n < 3 || strcmp(e->d_name + n - 2, ".g") != 0 || (argc > 1 && !strstr(path, argv[1])))
+			continue;
+		vec_push(a, &tests, ((struct CMUnitTest){ arena_str(a, e->d_name), run_case, NULL, NULL, path }));
+	}
+	if (!tests.n) {
+		fprintf(stderr, "no graphs in %s\n", dir);
+		return 1;
+	}
+	qsort(tests.p, tests.n, sizeof *tests.p, by_name);
+	return _cmocka_run_group_tests("numeric", tests.p, tests.n, NULL, NULL);
+}
