@@ -526,15 +526,27 @@ fit_size(Interp *I, Value *v)
 	       v->items->p[0].kind == V_INT && v->items->p[1].kind == V_INT;
 }
 
+static const struct { const char *name; ValueKind kind; const char *text; } simple[] = {
+	{ "tensor", V_TENSOR, "a tensor" }, { "int", V_INT, "an int" }, { "bool", V_BOOL, "a bool" },
+	{ "real", V_REAL, "a real" }, { "string", V_STR, "a string" }, { "list", V_LIST, "a list" },
+	{ "tuple", V_TUPLE, "a tuple" }, { "any", V_NONE, NULL }, { "function", V_FN, "a function" },
+	{ "size", V_TUPLE, "a size" },
+};
+
+/* The common case, before any text for a message is made. */
+static bool
+fits_plainly(const Ast *type, Value v)
+{
+	if (type->kind == AST_type && !type->flag)
+		for (size_t i = 0; i < COUNT(simple) - 1; i++)
+			if (v.kind == simple[i].kind && !strcmp(type->name, simple[i].name))
+				return true;
+	return false;
+}
+
 bool
 fit_type(Interp *I, Env *e, const Ast *type, Value *v, Span at, const char *what)
 {
-	static const struct { const char *name; ValueKind kind; const char *text; } simple[] = {
-		{ "int", V_INT, "an int" }, { "real", V_REAL, "a real" }, { "bool", V_BOOL, "a bool" },
-		{ "string", V_STR, "a string" }, { "list", V_LIST, "a list" },
-		{ "tuple", V_TUPLE, "a tuple" }, { "tensor", V_TENSOR, "a tensor" },
-		{ "any", V_NONE, NULL }, { "function", V_FN, "a function" }, { "size", V_TUPLE, "a size" },
-	};
 	const char *names[COUNT(simple)];
 
 	if (v->kind == V_ERROR)
@@ -695,26 +707,45 @@ args_text(Interp *I, const Args *g, const char *const *formal)
 {
 	Text t = { .a = I->a };
 
-	for (int i = 0; i < g->n; i++)
-		if (!value_has_tensor(g->v[i]))
-			text_printf(&t, "%s%s%s%s", t.n ? ", " : "", g->named[i] ? formal[g->to[i]] : "",
-			            g->named[i] ? ": " : "", show(I, g->v[i]));
+	for (int i = 0; i < g->n; i++) {
+		if (value_has_tensor(g->v[i]))
+			continue;
+		if (t.n)
+			text_put(&t, ", ");
+		if (g->named[i]) {
+			text_put(&t, formal[g->to[i]]);
+			text_put(&t, ": ");
+		}
+		put_value(&t, I, g->v[i]);
+	}
 	return text_str(&t);
 }
 
-static const char *
-place_text(Interp *I, Span s)
+/* "Conv(16, k: 3) at model.0", and "..., called from yolov12.y12:31" */
+static void
+say_frame(Interp *I, Frame *f, const char *block, const char *args, const char *path)
 {
-	const Source *src = diag_source_of(I->d, s);
+	const Source *src = diag_source_of(I->d, f->call);
+	Text t = { .a = I->a };
 	int line, col;
 
+	text_put(&t, block);
+	text_put(&t, "(");
+	text_put(&t, args);
+	text_put(&t, ") at ");
+	text_put(&t, path);
+	f->what = f->chain = arena_strn(I->a, t.p, t.n);
 	if (!src)
-		return "";
-	diag_line_col(I->d, s, &line, &col);
+		return;
+	diag_line_col(I->d, f->call, &line, &col);
 
 	const char *base = strrchr(src->path, '/');
 
-	return arena_printf(I->a, ", called from %s:%d", base ? base + 1 : src->path, line);
+	text_put(&t, ", called from ");
+	text_put(&t, base ? base + 1 : src->path);
+	text_put(&t, ":");
+	put_int(&t, line);
+	f->chain = text_str(&t);
 }
 
 static void
@@ -756,8 +787,7 @@ run_block(Interp *I, const Fn *f, Env *e, const Args *g, const char *const *form
 
 	if (!s)
 		return V(ERROR);
-	frame.what = arena_printf(I->a, "%s(%s) at %s", f->decl->name, args, s->path);
-	frame.chain = arena_printf(I->a, "%s%s", frame.what, place_text(I, at));
+	say_frame(I, &frame, f->decl->name, args, s->path);
 	if (top) {
 		I->layer = (int)outer->next - 1;
 		if (I->run == 1) {
@@ -854,7 +884,7 @@ call_fn(Interp *I, Env *caller, const Fn *f, const Ast *call, Args *g, Span at, 
 		}
 		bool none = v.kind == V_NONE && def && def->kind == AST_name && !strcmp(def->name, "none");
 
-		if (type && !none && !fit_type(I, e, type, &v, from, arena_printf(I->a, "%s: %s", what, fm->name)))
+		if (type && !none && !fits_plainly(type, v) && !fit_type(I, e, type, &v, from, arena_printf(I->a, "%s: %s", what, fm->name)))
 			ok = false;
 		ok &= v.kind != V_ERROR;
 		env_def(I->a, e, fm->name, v, fm->span);

@@ -143,6 +143,8 @@ struct Interp {
 Value fail(Interp *I, Span s, const char *slug, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 Value fail_at(Interp *I, Span s, const char *slug, const char *msg, const char *note);
+void put_int(Text *t, int64_t i);
+void put_value(Text *t, const Interp *I, Value v);
 const char *show(Interp *I, Value v);           /* as text, for messages */
 
 /* name: what a block or a parameter made here is called, or NULL */

@@ -123,7 +123,7 @@ tensor_index(Interp *I, Value x, const Value *sub, size_t n, const Ast *a)
 /* ---- arguments ------------------------------------------------------------------------ */
 
 static bool
-ints(Interp *I, Value v, const char *what, Span at, int64_t *out, int *n, int most)
+ints(Interp *I, const PrimCall *c, const PrimFormal *f, Value v, int64_t *out, int *n, int most)
 {
 	if (v.kind == V_INT) {
 		out[0] = v.i;
@@ -131,12 +131,13 @@ ints(Interp *I, Value v, const char *what, Span at, int64_t *out, int *n, int mo
 		return true;
 	}
 	if ((v.kind != V_LIST && v.kind != V_TUPLE) || (int64_t)v.items->n > most) {
-		fail(I, at, "type", "%s takes up to %d ints, not %s", what, most, show(I, v));
+		fail(I, c->at, "type", "%s: %s takes up to %d ints, not %s", c->prim->name, f->name, most, show(I, v));
 		return false;
 	}
 	for (size_t i = 0; i < v.items->n; i++) {
 		if (v.items->p[i].kind != V_INT) {
-			fail(I, at, "type", "%s takes ints, but %s is %s", what, show(I, v.items->p[i]), value_kind(v.items->p[i]));
+			fail(I, c->at, "type", "%s: %s takes ints, but %s is %s", c->prim->name, f->name,
+			     show(I, v.items->p[i]), value_kind(v.items->p[i]));
 			return false;
 		}
 		out[i] = v.items->p[i].i;
@@ -194,7 +195,6 @@ check_arg(Interp *I, PrimCall *c, int i)
 {
 	const PrimFormal *f = &c->prim->f[i];
 	Value *v = &c->arg[i];
-	const char *what = arena_printf(I->a, "%s: %s", c->prim->name, f->name);
 	int64_t x[MAX_RANK];
 	int n = 0;
 
@@ -224,21 +224,21 @@ check_arg(Interp *I, PrimCall *c, int i)
 	case 'd':
 		return v->kind == V_DTYPE || wrong(I, c, f, *v, "an element type, such as f32").b;
 	case 'p':
-		if (!ints(I, *v, what, c->at, x, &n, 2))
+		if (!ints(I, c, f, *v, x, &n, 2))
 			return false;
 		if (n == 1)
 			x[1] = x[0];
 		*v = of_ints(I, x, 2);
 		return n > 0 || wrong(I, c, f, *v, "an int or (rows, columns)").b;
 	case 'l':
-		if (!ints(I, *v, what, c->at, x, &n, MAX_RANK))
+		if (!ints(I, c, f, *v, x, &n, MAX_RANK))
 			return false;
 		*v = of_ints(I, x, n);
 		return true;
 	case 'a':
 		return v->kind == V_INT ? axis_of(I, c, f, rank_of(I, c), &v->i) : wrong(I, c, f, *v, "an int").b;
 	case 'A':
-		if (!ints(I, *v, what, c->at, x, &n, MAX_RANK))
+		if (!ints(I, c, f, *v, x, &n, MAX_RANK))
 			return false;
 		for (int k = 0; k < n; k++)
 			if (!axis_of(I, c, f, rank_of(I, c), &x[k]))

@@ -18,21 +18,36 @@ scope_at(Interp *I, Scope *from, const char *path)
 {
 	while (*path) {
 		size_t n = strcspn(path, ".");
-		const char *full = *from->path ? arena_printf(I->a, "%s.%.*s", from->path, (int)n, path)
-		                               : arena_strn(I->a, path, n);
-		Scope *s = map_get(I->scopes, full);
+		Text full = { .a = I->a };
+		Scope *s;
+
+		if (*from->path) {
+			text_put(&full, from->path);
+			text_put(&full, ".");
+		}
+		text_putn(&full, path, n);
+		s = map_get(I->scopes, text_str(&full));
 
 		if (!s) {
 			s = NEW(I->a, Scope);
-			*s = (Scope){ .path = full, .up = from, .next = -1,
+			*s = (Scope){ .path = full.p, .up = from, .next = -1,
 			              .leaf = arena_strn(I->a, path, n) };
-			map_set(I->scopes, full, s);
+			map_set(I->scopes, full.p, s);
 			vec_push(I->a, &from->kid, s);
 		}
 		from = s;
 		path += n + (path[n] == '.');
 	}
 	return from;
+}
+
+static const char *
+number_text(Interp *I, int64_t i)
+{
+	Text t = { .a = I->a };
+
+	put_int(&t, i);
+	return text_str(&t);
 }
 
 /* A name begins with '=' when its numbers are in it already. */
@@ -44,16 +59,26 @@ name_with_loops(Interp *I, const char *name)
 	if (*name == '=')
 		return name + 1;
 	text_put(&t, name);
-	for (size_t i = 0; i < I->loop.n; i++)
-		text_printf(&t, "%s%lld", t.n ? "." : "", (long long)I->loop.p[i]);
+	for (size_t i = 0; i < I->loop.n; i++) {
+		if (t.n)
+			text_put(&t, ".");
+		put_int(&t, I->loop.p[i]);
+	}
 	return text_str(&t);
 }
 
 const char *
 name_item(Interp *I, const char *name, size_t i)
 {
+	Text t = { .a = I->a };
+
 	name = name_with_loops(I, name ? name : "");
-	return arena_printf(I->a, "=%s%s%zu", name, *name ? "." : "", i);
+	text_put(&t, "=");
+	text_put(&t, name);
+	if (*name)
+		text_put(&t, ".");
+	put_int(&t, (int64_t)i);
+	return text_str(&t);
 }
 
 Scope *
@@ -62,7 +87,7 @@ scope_for(Interp *I, const char *name, Span at, const char *what)
 	Scope *s;
 
 	if (what && I->scope->next >= 0)
-		name = arena_printf(I->a, "%lld", (long long)I->scope->next++);
+		name = number_text(I, I->scope->next++);
 	else if (name)
 		name = name_with_loops(I, name);
 	if (!name || !*name) {

@@ -105,7 +105,22 @@ ast_formal_name(const Ast *decl, int i)
 	return decl->kid[0]->kid[i]->name;
 }
 
-static void
+/* without printf: numbers are in every path and every list of arguments */
+void
+put_int(Text *t, int64_t i)
+{
+	char buf[24], *p = buf + sizeof(buf);
+	uint64_t u = i < 0 ? 0 - (uint64_t)i : (uint64_t)i;
+
+	do
+		*--p = (char)('0' + u % 10);
+	while (u /= 10);
+	if (i < 0)
+		*--p = '-';
+	text_putn(t, p, (size_t)(buf + sizeof(buf) - p));
+}
+
+void
 put_value(Text *t, const Interp *I, Value v)
 {
 	char buf[40];
@@ -118,7 +133,7 @@ put_value(Text *t, const Interp *I, Value v)
 		text_put(t, "none");
 		break;
 	case V_INT:
-		text_printf(t, "%lld", (long long)v.i);
+		put_int(t, v.i);
 		break;
 	case V_REAL:
 		text_put(t, fmt_real(buf, v.r, false));
