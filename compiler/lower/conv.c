@@ -217,8 +217,8 @@ tile_finish(Body *o, Reg ow0, Reg count)
 	bool ragged = last != c->pack;          /* the last block has fewer channels (groups == 1 then) */
 	Reg p = k_for(b, k_ix(b, 0), count, 1), oc0 = k_muli(b, o->ob, c->pack);
 
-	for (int part = 0; part < (ragged ? 2 : 1); part++) {
-		if (ragged) {
+	for (int part = ragged && c->blocks == 1 ? 1 : 0; part < (ragged ? 2 : 1); part++) {
+		if (ragged && c->blocks > 1) {
 			if (part == 0)
 				k_if(b, k_op(b, K_lt, o->ob, k_ix(b, c->blocks - 1), 0));
 			else
@@ -248,7 +248,7 @@ tile_finish(Body *o, Reg ow0, Reg count)
 			gen_finish(z, &at, sum);
 		}
 	}
-	if (ragged)
+	if (ragged && c->blocks > 1)
 		k_close(b);
 	k_close(b);
 	gen_forget_bases(z);

@@ -43,6 +43,10 @@ choose_depthwise(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack
 			break;
 		}
 	gr->tile[T_ROWS] = (int32_t)MAX(1, ceil_div(n->type.dim[1], 8));
+	if (t->kind == TARGET_GPU) {
+		gr->tile[T_PIXELS] = (int32_t)MIN(ow, ow % 5 == 0 ? 5 : 4);
+		gr->tile[T_ROWS] = 1;
+	}
 	*pack = lanes;
 }
 
@@ -54,6 +58,7 @@ typedef struct Body {
 	int64_t h, w, oh, ow, oc, r, s, sh, sw, ph, pw;
 	int lanes, pixels;
 	Reg n, row, block;      /* picture, output row, block of channels */
+	Reg tile;               /* number of the tile in its row if that is a task's; 0: all of them */
 } Body;
 
 /* One tile of `count` pixels.  first: static first pixel, or -1 = away from borders, at ow0. */
@@ -81,7 +86,7 @@ tile(Body *o, Reg ow0, int64_t first, int count, int active)
 	at = k_add(b, at, k_muli(b, c0, st[3]));
 	wat = k_muli(b, k_add(b, k_muli(b, o->block, o->r), kh), o->s * o->lanes);
 	for (int64_t kw = 0; kw < o->s; kw++)
-		wv[kw] = k_load(b, o->bw, k_addi(b, wat, kw * o->lanes), o->lanes);
+		wv[kw] = k_cast(b, KS_F32, k_load(b, o->bw, k_addi(b, wat, kw * o->lanes), o->lanes));
 	for (int64_t i = from; i < to; i++) {
 		Reg xv = 0;
 
@@ -93,7 +98,7 @@ tile(Body *o, Reg ow0, int64_t first, int count, int active)
 			if (kw < 0 || kw >= o->s)
 				continue;
 			if (!xv)
-				xv = k_load_part(b, o->bx, k_addi(b, at, i * st[2]), o->lanes, active);
+				xv = k_cast(b, KS_F32, k_load_part(b, o->bx, k_addi(b, at, i * st[2]), o->lanes, active));
 			k_op_to(b, sum[p], K_fma, xv, wv[kw], sum[p]);
 		}
 	}
@@ -105,7 +110,7 @@ tile(Body *o, Reg ow0, int64_t first, int count, int active)
 
 		c.r[0] = o->n, c.r[1] = o->row, c.r[2] = ow0, c.k[2] = p, c.r[3] = c0;
 		if (o->bias)
-			x = k_add(b, x, k_load_part(b, gen_buf(z, o->bias), c0, o->lanes, active));
+			x = k_add(b, x, k_cast(b, KS_F32, k_load_part(b, gen_buf(z, o->bias), c0, o->lanes, active)));
 		gen_finish(z, &c, x);
 	}
 	gen_forget_bases(z);
@@ -126,7 +131,7 @@ row_tiles(Body *o, int active)
 	       ((right == 0 && rest != o->pixels) ||
 	        ((tiles - right) * o->pixels - 1) * o->sw - o->pw + o->s - 1 >= o->w))
 		right++;
-	t = k_for(b, k_ix(b, 0), k_ix(b, tiles), 1);
+	t = o->tile ? o->tile : k_for(b, k_ix(b, 0), k_ix(b, tiles), 1);
 	ow0 = k_muli(b, t, o->pixels);
 	for (int64_t i = 0; i < tiles; i++) {
 		if (i >= left && i < tiles - right)
@@ -140,7 +145,8 @@ row_tiles(Body *o, int active)
 		tile(o, ow0, -1, o->pixels, active);
 	while (opened--)
 		k_close(b);
-	k_close(b);
+	if (!o->tile)
+		k_close(b);
 }
 
 bool
@@ -153,7 +159,7 @@ lower_depthwise(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err
 	KBuild *b;
 	Body o;
 	int64_t rows = gr->tile[T_ROWS], chunks, blocks, last;
-	Reg row0;
+	Reg row0, task[3];
 
 	if (!node_nhwc(n) || !attr_find(n, A_pack)) {
 		*err = arena_printf(cx->a, "conv2d %%%u: the kernel needs layout=\"nhwc\" and packed weights; "
@@ -186,13 +192,26 @@ lower_depthwise(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err
 	chunks = ceil_div(o.oh, rows);
 	blocks = w->type.dim[0];
 	last = o.oc - (blocks - 1) * o.lanes;
-	k_grid(b, chunks, blocks, n->type.dim[0]);
-	o.n = k_axis(b, KAXIS_BLOCK_Z);
-	o.block = k_axis(b, KAXIS_BLOCK_Y);
-	row0 = k_muli(b, k_axis(b, KAXIS_BLOCK_X), rows);
+	if (gen_gpu(cx)) {
+		/* a thread makes one tile of one row; channels run fastest */
+		int64_t tiles = ceil_div(o.ow, o.pixels);
+
+		gen_tasks(z, blocks, tiles, o.oh * n->type.dim[0], task);
+		o.block = task[0];
+		o.tile = task[1];
+		o.n = n->type.dim[0] > 1 ? k_op(b, K_div, task[2], k_ix(b, o.oh), 0) : k_ix(b, 0);
+		row0 = k_sub(b, task[2], k_muli(b, o.n, o.oh));
+	} else {
+		gen_tasks(z, chunks, blocks, n->type.dim[0], task);
+		o.n = task[2];
+		o.block = task[1];
+		row0 = k_muli(b, task[0], rows);
+	}
 	o.row = k_for(b, row0, k_op(b, K_min, k_addi(b, row0, rows), k_ix(b, o.oh), 0), 1);
 	if (last == o.lanes) {
 		row_tiles(&o, o.lanes);
+	} else if (blocks == 1) {
+		row_tiles(&o, (int)last);
 	} else {
 		k_if(b, k_op(b, K_lt, o.block, k_ix(b, blocks - 1), 0));
 		row_tiles(&o, o.lanes);

@@ -20,7 +20,7 @@ lower_fit(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	Gen gen, *z = &gen;
 	KBuild *b;
 	KType d = kt(KS_F64, 1);
-	Reg fit[FIT_COUNT], size[2], dim[2], half, tenth, one;
+	Reg fit[FIT_COUNT], size[2], dim[2], half, tenth, one, task[3];
 	double target[2], frame[2];
 	uint32_t dims;
 
@@ -34,7 +34,7 @@ lower_fit(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	}
 	gen_begin(z, cx, group, arena_printf(cx->a, "fit_%dx%d", (int)frame[0], (int)frame[1]));
 	b = z->b;
-	k_grid(b, 1, 1, 1);
+	gen_tasks(z, 1, 1, 1, task);
 	dims = gen_dims(z, n->arg[0]);
 	half = k_real(b, d, 0.5);
 	tenth = k_real(b, d, 0.1);

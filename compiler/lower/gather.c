@@ -12,9 +12,9 @@
 void
 choose_gather(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 {
-	(void)a, (void)g, (void)t, (void)pack;
+	(void)a, (void)g, (void)pack;
 	gr->ntile = 1;
-	gr->tile[0] = 256;
+	gr->tile[0] = t->kind == TARGET_GPU ? 1 : 256;
 }
 
 bool
@@ -26,7 +26,7 @@ lower_gather(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	int64_t rows = 1, rest = 1;
 	Gen gen, *z = &gen;
 	KBuild *b;
-	Reg first, row, at, index, ok, value;
+	Reg first, row, at, index, ok, value, task[3];
 	Coord c = { .lanes = 1, .active = 1 }, from;
 	KScalar s = kscalar_of(x->type.dt);
 
@@ -37,8 +37,8 @@ lower_gather(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	b = z->b;
 	gen_buf(z, n->arg[0]);
 	gen_buf(z, n->arg[1]);
-	k_grid(b, ceil_div(rows, gr->tile[0]), 1, 1);
-	first = k_muli(b, k_axis(b, KAXIS_BLOCK_X), gr->tile[0]);
+	gen_tasks(z, ceil_div(rows, gr->tile[0]), 1, 1, task);
+	first = k_muli(b, task[0], gr->tile[0]);
 	row = k_for(b, first, k_op(b, K_min, k_addi(b, first, gr->tile[0]), k_ix(b, rows), 0), 1);
 	at = row;
 	for (int d = axis; d >= 0; d--) {

@@ -17,6 +17,39 @@ gen_begin(Gen *z, LowerCtx *cx, uint32_t group, const char *name)
 	z->root = z->gr->root;
 }
 
+/* threads of a block of small independent tasks */
+enum { TASK_THREADS = 128 };
+
+void
+gen_tasks(Gen *z, int64_t nx, int64_t ny, int64_t nz, Reg task[3])
+{
+	KBuild *b = z->b;
+	int64_t all = nx * ny * nz, size[3] = { nx, ny, nz };
+
+	if (!gen_gpu(z->cx)) {
+		k_grid(b, nx, ny, nz);
+		for (int i = 0; i < 3; i++)
+			task[i] = size[i] > 1 ? k_axis(b, (KAxis)(KAXIS_BLOCK_X + i)) : k_ix(b, 0);
+		return;
+	}
+	int threads = all < TASK_THREADS ? (int)ceil_div(all, 32) * 32 : TASK_THREADS;
+	Reg at;
+
+	k_threads(b, threads, 1, 1);
+	k_grid(b, ceil_div(all, threads), 1, 1);
+	at = k_add(b, k_muli(b, k_axis(b, KAXIS_BLOCK_X), threads), k_axis(b, KAXIS_THREAD_X));
+	if (all % threads) {
+		k_if(b, k_op(b, K_lt, at, k_ix(b, all), 0));
+		z->guarded = true;
+	}
+	for (int i = 0; i < 3; i++) {
+		Reg q = size[i] > 1 && i < 2 ? k_op(b, K_div, at, k_ix(b, size[i]), 0) : at;
+
+		task[i] = size[i] == 1 ? k_ix(b, 0) : i == 2 ? at : k_sub(b, at, k_muli(b, q, size[i]));
+		at = q;
+	}
+}
+
 static bool
 same_place(const Node *x, const Node *y)
 {
@@ -33,8 +66,11 @@ same_place(const Node *x, const Node *y)
 void
 gen_end(Gen *z, LoweredList *out)
 {
-	Kernel *k = k_end(z->b);
+	Kernel *k;
 
+	if (z->guarded)
+		k_close(z->b);
+	k = k_end(z->b);
 	z->low->kernel = k;
 	/* an out that takes the storage of an operand over, element by element */
 	for (size_t i = 0; i < z->low->arg.n; i++)

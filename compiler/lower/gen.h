@@ -41,7 +41,7 @@ typedef struct Gen {
 	VEC(Val) memoed;
 	struct GenBase { Val v; Reg r[MAX_RANK]; Reg base; } *base;    /* index parts made so far */
 	size_t nbase, cbase;
-	int depth;              /* open blocks: a base made inside one is not valid outside */
+	bool guarded;           /* gen_tasks opened an if, which gen_end closes */
 } Gen;
 
 /* Starts a kernel for a group; gen_end() appends it to out. */
@@ -72,6 +72,16 @@ Reg gen_value(Gen *z, Val v, const Coord *c);
 void gen_forget(Gen *z);
 /* Forget bases too: call after opening or closing a block. */
 void gen_forget_bases(Gen *z);
+
+/* The kernel's independent tasks, nx * ny * nz of them, and the coordinates of the one at hand.  On a host each is
+ * a call.  On a GPU each is a thread, x running fastest, so that neighbours should touch neighbouring memory. */
+void gen_tasks(Gen *z, int64_t nx, int64_t ny, int64_t nz, Reg task[3]);
+
+static inline bool
+gen_gpu(const LowerCtx *cx)
+{
+	return cx->target->kind == TARGET_GPU;
+}
 
 /* Epilogue at c, given the root's value there, and the store of the group's out. */
 void gen_finish(Gen *z, const Coord *c, Reg root_value);

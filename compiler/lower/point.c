@@ -62,6 +62,8 @@ choose_point(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 	gr->tile[T_LANES] = group_lanes(g, gr, target_lanes(t));
 	/* about 16 k elements a task, at least 16 tasks if there is that much */
 	gr->tile[T_ELEMENTS] = (int32_t)MAX(64, MIN(16384, count / 16 / 64 * 64));
+	if (t->kind == TARGET_GPU)      /* a thread makes one vector */
+		gr->tile[T_ELEMENTS] = gr->tile[T_LANES];
 }
 
 /* The first of the last dims that can be seen as one, or rank - 1. */
@@ -116,7 +118,7 @@ lower_point(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	int64_t last = 1, rows = 1, full, rows_a_task, span;
 	Gen gen, *z = &gen;
 	KBuild *b;
-	Reg first, row, at, i, from, to;
+	Reg first, row, at, i, from, to, task[3];
 	Coord c = { .vdim = MAX(rank - 1, 0), .lanes = lanes, .active = lanes };
 
 	(void)err;
@@ -133,8 +135,8 @@ lower_point(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 		op_info[graph_node(cx->g, gr->root)->op].name, rows, last));
 	z->root = 0;            /* nothing is given: all of it is evaluated */
 	b = z->b;
-	k_grid(b, ceil_div(rows, rows_a_task), ceil_div(last, span), 1);
-	first = k_muli(b, k_axis(b, KAXIS_BLOCK_X), rows_a_task);
+	gen_tasks(z, ceil_div(last, span), ceil_div(rows, rows_a_task), 1, task);
+	first = k_muli(b, task[1], rows_a_task);
 	row = k_for(b, first, k_op(b, K_min, k_addi(b, first, rows_a_task), k_ix(b, rows), 0), 1);
 	/* row number -> coordinates, the last of them running fastest */
 	at = row;
@@ -150,7 +152,7 @@ lower_point(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	}
 	full = last - last % lanes;
 	if (full > 0) {
-		from = last > span ? k_muli(b, k_axis(b, KAXIS_BLOCK_Y), span) : k_ix(b, 0);
+		from = last > span ? k_muli(b, task[0], span) : k_ix(b, 0);
 		to = last > span ? k_op(b, K_min, k_addi(b, from, span), k_ix(b, full), 0) : k_ix(b, full);
 		i = k_for(b, from, to, lanes);
 		if (rank)
@@ -164,7 +166,7 @@ lower_point(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	if (active > 0) {
 		/* the rest of the row, once: by its last piece */
 		if (last > span)
-			k_if(b, k_op(b, K_eq, k_axis(b, KAXIS_BLOCK_Y), k_ix(b, ceil_div(last, span) - 1), 0));
+			k_if(b, k_op(b, K_eq, task[0], k_ix(b, ceil_div(last, span) - 1), 0));
 		c.r[rank - 1] = 0;
 		c.k[rank - 1] = full;
 		c.active = active;

@@ -19,7 +19,7 @@ choose_pool(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 		lanes /= 2;
 	gr->ntile = 2;
 	gr->tile[0] = lanes;
-	gr->tile[1] = (int32_t)MAX(1, ceil_div(n->type.dim[1], 16));
+	gr->tile[1] = t->kind == TARGET_GPU ? 1 : (int32_t)MAX(1, ceil_div(n->type.dim[1], 16));
 }
 
 bool
@@ -32,7 +32,7 @@ lower_pool(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	int lanes = gr->tile[0];
 	Gen gen, *z = &gen;
 	KBuild *b;
-	Reg lo[2], hi[2], row0, acc, v;
+	Reg lo[2], hi[2], row0, acc, v, task[3];
 	Coord c = { .vdim = 3, .lanes = lanes, .active = lanes };
 
 	if (!node_nhwc(n)) {
@@ -46,11 +46,13 @@ lower_pool(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	}
 	gen_begin(z, cx, group, arena_printf(cx->a, "pool%" PRId64 "x%" PRId64 "_%" PRId64, k[0], k[1], channels));
 	b = z->b;
-	k_grid(b, ceil_div(n->type.dim[1], rows), 1, n->type.dim[0]);
-	c.r[0] = k_axis(b, KAXIS_BLOCK_Z);
-	row0 = k_muli(b, k_axis(b, KAXIS_BLOCK_X), rows);
+	/* a GPU thread makes one pixel, a host task some rows */
+	gen_tasks(z, gen_gpu(cx) ? n->type.dim[2] : 1, ceil_div(n->type.dim[1], rows), n->type.dim[0], task);
+	c.r[0] = task[2];
+	row0 = k_muli(b, task[1], rows);
 	c.r[1] = k_for(b, row0, k_op(b, K_min, k_addi(b, row0, rows), k_ix(b, n->type.dim[1]), 0), 1);
-	c.r[2] = k_for(b, k_ix(b, 0), k_ix(b, n->type.dim[2]), 1);
+	c.r[2] = gen_gpu(cx) ? k_for(b, task[0], k_addi(b, task[0], 1), 1)
+	                     : k_for(b, k_ix(b, 0), k_ix(b, n->type.dim[2]), 1);
 	for (int i = 0; i < 2; i++) {
 		Reg at = k_addi(b, k_muli(b, c.r[1 + i], s[i]), -p[i]);
 

@@ -66,6 +66,8 @@ choose_reduce(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 	gr->tile[T_LANES] = lanes;
 	rows = MAX(1, count / MAX(last, 1));
 	gr->tile[T_ROWS] = (int32_t)MAX(1, MIN(rows, MAX(ceil_div(rows, 16), 4096 / MAX(last, 1))));
+	if (t->kind == TARGET_GPU)
+		gr->tile[T_ROWS] = 1;
 }
 
 typedef struct Fold {
@@ -252,8 +254,8 @@ lower_reduce(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	Gen gen, *z = &gen;
 	Fold f = { .z = z, .n = graph_node(cx->g, gr->root), .lanes = gr->tile[T_LANES] };
 	Coord c = { 0 };
-	int64_t rows = 1, per = gr->tile[T_ROWS], last, tail;
-	Reg first, row, at;
+	int64_t rows = 1, per = gr->tile[T_ROWS], last, tail, columns;
+	Reg first, row, at, task[3];
 	KBuild *b;
 
 	(void)err;
@@ -271,8 +273,9 @@ lower_reduce(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	b = z->b;
 	c.vdim = f.rank - 1;
 	c.lanes = c.active = f.lanes;
-	k_grid(b, ceil_div(rows, per), 1, 1);
-	first = k_muli(b, k_axis(b, KAXIS_BLOCK_X), per);
+	columns = f.across || !gen_gpu(cx) ? 1 : ceil_div(last, f.lanes);
+	gen_tasks(z, columns, ceil_div(rows, per), 1, task);
+	first = k_muli(b, task[1], per);
 	row = k_for(b, first, k_op(b, K_min, k_addi(b, first, per), k_ix(b, rows), 0), 1);
 	at = row;
 	for (int d = f.rank - 2; d >= 0; d--) {
@@ -289,17 +292,26 @@ lower_reduce(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	} else {
 		tail = last % f.lanes;
 		if (last - tail > 0) {
-			c.r[f.rank - 1] = k_for(b, k_ix(b, 0), k_ix(b, last - tail), f.lanes);
+			/* a GPU thread owns one column of lanes */
+			Reg lo = columns > 1 ? k_muli(b, task[0], f.lanes) : k_ix(b, 0);
+			Reg hi = columns > 1 ? k_op(b, K_min, k_addi(b, lo, 1), k_ix(b, last - tail), 0)
+			                     : k_ix(b, last - tail);
+
+			c.r[f.rank - 1] = k_for(b, lo, hi, f.lanes);
 			gen_forget_bases(z);
 			one_row(&f, &c);
 			k_close(b);
 			gen_forget_bases(z);
 		}
 		if (tail) {
+			if (columns > 1)
+				k_if(b, k_op(b, K_eq, task[0], k_ix(b, columns - 1), 0));
 			c.r[f.rank - 1] = 0;
 			c.k[f.rank - 1] = last - tail;
 			c.active = (int)tail;
 			one_row(&f, &c);
+			if (columns > 1)
+				k_close(b);
 		}
 	}
 	k_close(b);

@@ -23,7 +23,7 @@ lower_topk(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	Gen gen, *z = &gen;
 	KBuild *b;
 	uint32_t best, where;
-	Reg at, i, x, have, slot;
+	Reg at, i, x, have, slot, task[3];
 	Coord c = { .lanes = 1, .active = 1 };
 
 	(void)err;
@@ -34,8 +34,8 @@ lower_topk(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	gen_buf(z, n->arg[0]);
 	best = k_buffer(b, "best", KSPACE_LOCAL, xn->type.dt, k + 1);
 	where = k_buffer(b, "where", KSPACE_LOCAL, DT_I32, k + 1);
-	k_grid(b, rows, 1, 1);
-	at = k_axis(b, KAXIS_BLOCK_X);
+	gen_tasks(z, rows, 1, 1, task);
+	at = task[0];
 	for (int d = rank - 2; d >= 0; d--) {
 		Reg q = k_op(b, K_div, at, k_ix(b, n->type.dim[d]), 0);
 
