@@ -7,4 +7,16 @@ libpasses_la_SOURCES = compiler/passes/passes.h compiler/passes/passes.def compi
 	compiler/passes/fold.c compiler/passes/cse.c compiler/passes/dce.c compiler/passes/layout.c \
 	compiler/passes/cancel_permutes.c compiler/passes/refold.c compiler/passes/fuse.c \
 	compiler/passes/tile.c compiler/passes/schedule.c compiler/passes/plan.c compiler/passes/chart.c
-libpasses_la_LIBADD = libgraph.la libtarget.la libbase.la
+
+if HAVE_CMOCKA
+passes_tests = tests/passes/test_golden tests/passes/test_random
+check_PROGRAMS += $(passes_tests)
+TESTS += $(passes_tests)
+tests_passes_test_golden_SOURCES = tests/passes/test_golden.c tests/passes/pass_test.h
+tests_passes_test_golden_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_passes_test_golden_LDADD = libpasses.la libgraph.la libtarget.la libbase.la $(CMOCKA_LIBS)
+tests_passes_test_random_SOURCES = tests/passes/test_random.c tests/passes/pass_test.h
+tests_passes_test_random_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_passes_test_random_LDADD = libpasses.la libgraph.la libtarget.la libbase.la $(CMOCKA_LIBS) -lm
+endif
+EXTRA_DIST += tests/golden/pass

@@ -157,6 +157,21 @@ simplify_cast(Simplify *s, Val v)
 	return 0;
 }
 
+/* Does n keep its shape if argument i is x instead? */
+static bool
+still_stretches(const Simplify *s, const Node *n, int i, Val x)
+{
+	for (int d = 0; d < n->type.rank; d++) {
+		bool full = node(s, x)->type.dim[d] == n->type.dim[d];
+
+		for (int k = 0; k < n->narg && !full; k++)
+			full = k != i && node(s, n->arg[k])->type.dim[d] == n->type.dim[d];
+		if (!full)
+			return false;
+	}
+	return true;
+}
+
 /* A point op stretches its arguments itself, as long as another one has the full size. */
 static Val
 simplify_stretched(Simplify *s, Val v)
@@ -165,15 +180,13 @@ simplify_stretched(Simplify *s, Val v)
 
 	for (int i = 0; i < n.narg; i++) {
 		const Node *x = node(s, n.arg[i]);
-		Val to[3], made;
+		Val to[3];
 
-		if (x->op != OP_broadcast)
+		if (x->op != OP_broadcast || !still_stretches(s, &n, i, x->arg[0]))
 			continue;
 		memcpy(to, n.arg, sizeof *to * (size_t)n.narg);
 		to[i] = x->arg[0];
-		made = build(s->g, v, n.op, to, n.narg, n.attr, n.nattr);
-		if (made && type_eq(&node(s, made)->type, &n.type))
-			return made;
+		return build(s->g, v, n.op, to, n.narg, n.attr, n.nattr);
 	}
 	return 0;
 }

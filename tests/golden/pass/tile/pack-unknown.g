@@ -1,0 +1,7 @@
+# Weights without values keep their type; a bias of zeros remembers how many channels there are.
+graph t(%1 x: f32[1,6,6,4]) {
+  %2 "w" = param : f32[3,4,1,1]
+  %3 = conv2d %1, %2 {layout="nhwc"} : f32[1,6,6,3] @1
+  group @1 conv root=%3 out=%3 work=0
+  return y=%3
+}
