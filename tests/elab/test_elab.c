@@ -102,6 +102,44 @@ test_mistakes(void **state)
 	assert_int_equal(golden_folder("tests/golden/err", "elab-", mistakes), 0);
 }
 
+/* Every example with a model in part 2 of the language reference. */
+static void
+test_reference(void **state)
+{
+	Arena *a = arena_new();
+	size_t n, models = 0;
+	const char *err, *s = file_read(a, in_srcdir(a, "docs/language.md"), &n, &err);
+	char dir[] = "/tmp/y12-language-XXXXXX";
+
+	(void)state;
+	assert_non_null(s);
+	assert_non_null(s = strstr(s, "# Part 2"));
+	assert_non_null(mkdtemp(dir));
+	while ((s = strstr(s, "```y12\n"))) {
+		const char *end, *path = arena_printf(a, "%s/example.y12", dir);
+
+		s += strlen("```y12\n");
+		assert_non_null(end = strstr(s, "\n```"));
+		if (!strstr(arena_strn(a, s, (size_t)(end - s)), "model "))
+			continue;
+		assert_null(file_write(a, path, s, (size_t)(end - s)));
+
+		Spec t = { .a = arena_new() };
+		const char *dirs[] = { in_srcdir(a, "stdlib") };
+
+		t.d = diag_new(t.a);
+		spec_run(&t, dsl_load(t.a, t.d, path, dirs, 1), NULL);
+		assert_string_equal(t.messages, "");
+		assert_non_null(t.e);
+		spec_free(&t);
+		unlink(path);
+		models++;
+	}
+	assert_true(models >= 4);
+	rmdir(dir);
+	arena_free(a);
+}
+
 /* The library and the models stand in the canonical form. */
 static void
 test_form(void **state)
@@ -180,7 +218,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_graphs), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_form),
+		cmocka_unit_test(test_graphs), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_reference), cmocka_unit_test(test_form),
 		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_options),
 	};
