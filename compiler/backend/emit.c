@@ -307,33 +307,10 @@ emit_define(Emit *e, Reg r, LVal v)
 		e->reg[r].v = v;
 }
 
-/* ---- arithmetic -------------------------------------------------------------------- */
-
-static LVal
-contract(LVal x)
-{
-	if (LLVMIsAInstruction(x) && LLVMCanValueUseFastMathFlags(x))
-		LLVMSetFastMathFlags(x, LLVMFastMathAllowContract);
-	return x;
-}
-
-LVal
-emit_fadd(Emit *e, LVal x, LVal y)
-{
-	return contract(LLVMBuildFAdd(e->b, x, y, ""));
-}
-
-LVal
-emit_fsub(Emit *e, LVal x, LVal y)
-{
-	return contract(LLVMBuildFSub(e->b, x, y, ""));
-}
-
-LVal
-emit_fmul(Emit *e, LVal x, LVal y)
-{
-	return contract(LLVMBuildFMul(e->b, x, y, ""));
-}
+/* ---- arithmetic --------------------------------------------------------------------
+ * No fast-math flags, not even contraction: kernels say fma where they want it, and so all
+ * machines and the interpreter agree to the last bit on everything but math.c's functions (and
+ * fma, where there is none). */
 
 LVal
 emit_fma(Emit *e, KType t, LVal x, LVal y, LVal z)
@@ -364,10 +341,10 @@ real_op(Emit *e, KOp op, KType t, LVal x, LVal y, LVal z)
 	LVal own;
 
 	switch (op) {
-	case K_add: return emit_fadd(e, x, y);
-	case K_sub: return emit_fsub(e, x, y);
-	case K_mul: return emit_fmul(e, x, y);
-	case K_div: return contract(LLVMBuildFDiv(e->b, x, y, ""));
+	case K_add: return LLVMBuildFAdd(e->b, x, y, "");
+	case K_sub: return LLVMBuildFSub(e->b, x, y, "");
+	case K_mul: return LLVMBuildFMul(e->b, x, y, "");
+	case K_div: return LLVMBuildFDiv(e->b, x, y, "");
 	/* the second operand if either is NaN, or both are zeros: what minps and maxps do */
 	case K_min: return choose(e, LLVMRealOLT, x, y);
 	case K_max: return choose(e, LLVMRealOGT, x, y);
@@ -547,30 +524,24 @@ lane(Emit *e, LVal x, int i)
 
 static LVal arith(Emit *e, KOp op, KType t, LVal x, LVal y, LVal z);
 
-/* Pairwise, by halves: lane i with lane i + n/2, until one is left. */
+/* Pairwise: the upper half of the lanes is folded onto the lower until one is left; of an odd number
+ * the middle one waits. */
 static LVal
 reduce(Emit *e, KOp op, KType t, LVal x)
 {
-	LVal odd = NULL;
-
 	while (t.lanes > 1) {
-		unsigned half = t.lanes / 2;
-		LVal lo, hi;
+		unsigned n = t.lanes, half = (n + 1) / 2;
+		LVal middle = n % 2 ? lane(e, x, (int)half - 1) : NULL, lo, hi;
 
-		if (t.lanes % 2) {
-			LVal last = lane(e, x, t.lanes - 1);
-
-			odd = odd ? arith(e, op, kt((KScalar)t.s, 1), odd, last, NULL) : last;
-		}
-		if (half == 1) {
-			lo = lane(e, x, 0), hi = lane(e, x, 1);
-		} else {
-			lo = slice(e, x, NULL, 0, half), hi = slice(e, x, NULL, half, half);
-		}
+		lo = half == 1 ? lane(e, x, 0) : slice(e, x, NULL, 0, half);
+		hi = half == 1 ? lane(e, x, 1) : slice(e, x, x, half, half);
 		t.lanes = (uint8_t)half;
 		x = arith(e, op, t, lo, hi, NULL);
+		if (middle)
+			x = LLVMBuildInsertElement(e->b, x, middle,
+				LLVMConstInt(LLVMInt32TypeInContext(e->cx), half - 1, false), "");
 	}
-	return odd ? arith(e, op, t, x, odd, NULL) : x;
+	return x;
 }
 
 /* Any SAME op: halves that the machine does not have are computed in f32 and rounded, which

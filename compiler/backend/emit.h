@@ -123,10 +123,7 @@ scalar_signed(KScalar s)
 	return s >= KS_I32 && s <= KS_IX;
 }
 
-/* Arithmetic on LLVM values, contractible. */
-LVal emit_fadd(Emit *e, LVal x, LVal y);
-LVal emit_fsub(Emit *e, LVal x, LVal y);
-LVal emit_fmul(Emit *e, LVal x, LVal y);
+/* x * y + z */
 LVal emit_fma(Emit *e, KType t, LVal x, LVal y, LVal z);
 
 /* exp, log, sin, cos, tanh, sigmoid and rem on f32 or f64. */

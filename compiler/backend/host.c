@@ -6,21 +6,12 @@
  * Each kernel is a module of its own, so that each can be compiled by any thread, kept by itself in the
  * cache, and two layers of the same shape compile once.  Threads take kernels from the largest down.
  *
- * Kernels arrive blocked, unrolled and vectorised: what is left for LLVM is to make SSA, join equal address
- * computations, hoist what loops do not change, select instructions, schedule and allocate
- * registers.  The pipeline is just that; default<O2> takes several times as long over the same
- * code and gains nothing (docs/architecture.md has the numbers).
- *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "backend/cache.h"
-#include "backend/emit.h"
 #include "backend/link.h"
+#include "backend/machine.h"
 
-#include <llvm-c/Analysis.h>
-#include <llvm-c/Error.h>
-#include <llvm-c/Target.h>
-#include <llvm-c/Transforms/PassBuilder.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -31,9 +22,6 @@ enum {
 	THREADS_MAX = 64,
 	PIECE_ALIGN = 64,
 };
-
-static const char passes[] =
-	"function(sroa,early-cse,simplifycfg,loop-mssa(licm),early-cse,dce)";
 
 const char *
 backend_version(void)
@@ -112,152 +100,31 @@ hooks_for(const Target *t)
 	};
 }
 
-/* ---- one thread's LLVM ----------------------------------------------------------------- */
+/* ---- many kernels ------------------------------------------------------------------------- */
 
-typedef struct Machine {
-	Arena *a;
-	const Target *t;
-	EmitHooks hooks;
-	LLVMContextRef cx;
-	LLVMTargetMachineRef tm;
-	LLVMTargetDataRef layout;
-	const char *diag;       /* an error that LLVM reported */
-} Machine;
-
-static void
-start_llvm(void)
-{
-	LLVMInitializeX86TargetInfo();
-	LLVMInitializeX86Target();
-	LLVMInitializeX86TargetMC();
-	LLVMInitializeX86AsmPrinter();
-	LLVMInitializeAArch64TargetInfo();
-	LLVMInitializeAArch64Target();
-	LLVMInitializeAArch64TargetMC();
-	LLVMInitializeAArch64AsmPrinter();
-}
-
-static void
-on_diagnostic(LLVMDiagnosticInfoRef info, void *ctx)
-{
-	Machine *m = ctx;
-	char *text;
-
-	if (LLVMGetDiagInfoSeverity(info) != LLVMDSError || m->diag)
-		return;
-	text = LLVMGetDiagInfoDescription(info);
-	m->diag = arena_str(m->a, text);
-	LLVMDisposeMessage(text);
-}
-
-/* a message of LLVM's, moved into the arena */
+/* PIC, so that constants are reached from the instruction; AArch64's tiny model reaches them
+ * without pages, so that a piece may be moved by any distance. */
 static const char *
-message(Machine *m, char *text)
+host_machine(Machine *m, Arena *a, const Target *t)
 {
-	const char *s = arena_printf(m->a, "LLVM: %s", text ? text : "no reason given");
+	EmitHooks h = hooks_for(t);
 
-	LLVMDisposeMessage(text);
-	return s;
-}
-
-static const char *
-machine_open(Machine *m, Arena *a, const Target *t)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	LLVMTargetRef target;
-	char *text = NULL;
-
-	*m = (Machine){ .a = a, .t = t, .hooks = hooks_for(t) };
-	pthread_once(&once, start_llvm);
-	if (LLVMGetTargetFromTriple(t->triple, &target, &text))
-		return message(m, text);
-	/* PIC, so that constants are reached from the instruction; AArch64's tiny model
-	 * reaches them without pages, so that a piece may be moved by any distance */
-	m->tm = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, LLVMCodeGenLevelDefault,
-		LLVMRelocPIC, t->arch == ARCH_AARCH64 ? LLVMCodeModelTiny : LLVMCodeModelSmall);
-	if (!m->tm)
-		return arena_printf(a, "LLVM makes no code for %s", t->name);
-	m->layout = LLVMCreateTargetDataLayout(m->tm);
-	m->cx = LLVMContextCreate();
-	LLVMContextSetDiagnosticHandler(m->cx, on_diagnostic, m);
-	return NULL;
-}
-
-static void
-machine_close(Machine *m)
-{
-	if (m->cx)
-		LLVMContextDispose(m->cx);
-	if (m->layout)
-		LLVMDisposeTargetData(m->layout);
-	if (m->tm)
-		LLVMDisposeTargetMachine(m->tm);
-}
-
-/* An LLVM module with the kernel as function `name`; NULL: *err. */
-static LLVMModuleRef
-module_of(Machine *m, const Kernel *k, const char *name, const char **err)
-{
-	LLVMModuleRef mod = LLVMModuleCreateWithNameInContext(k->name, m->cx);
-	LVal fn;
-
-	LLVMSetTarget(mod, m->t->triple);
-	LLVMSetModuleDataLayout(mod, m->layout);
-	*err = emit_kernel(m->a, m->t, &m->hooks, m->cx, mod, k, name, &fn);
-#ifdef Y12_DEBUG
-	char *text = NULL;
-
-	if (!*err && LLVMVerifyModule(mod, LLVMReturnStatusAction, &text))
-		*err = arena_printf(m->a, "kernel %s: LLVM IR does not verify: %s", k->name, text);
-	LLVMDisposeMessage(text);
-#endif
-	if (*err) {
-		LLVMDisposeModule(mod);
-		return NULL;
-	}
-	return mod;
-}
-
-static const char *
-optimize(Machine *m, LLVMModuleRef mod)
-{
-	LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
-	LLVMErrorRef e = LLVMRunPasses(mod, passes, m->tm, o);
-	const char *err = NULL;
-
-	LLVMDisposePassBuilderOptions(o);
-	if (e) {
-		char *text = LLVMGetErrorMessage(e);
-
-		err = arena_printf(m->a, "LLVM: %s", text);
-		LLVMDisposeErrorMessage(text);
-	}
-	return err;
-}
-
-static const char *
-generate(Machine *m, LLVMModuleRef mod, LLVMCodeGenFileType kind, LLVMMemoryBufferRef *out)
-{
-	char *text = NULL;
-
-	*out = NULL;
-	if (LLVMTargetMachineEmitToMemoryBuffer(m->tm, mod, kind, &text, out))
-		return message(m, text);
-	return m->diag;
+	return machine_open(m, a, t, &h, LLVMRelocPIC,
+	                    t->arch == ARCH_AARCH64 ? LLVMCodeModelTiny : LLVMCodeModelSmall);
 }
 
 static const char *
 compile_one(Machine *m, const Kernel *k, Piece *out)
 {
 	const char *err;
-	LLVMModuleRef mod = module_of(m, k, "kernel", &err);
+	LLVMModuleRef mod = machine_module(m, k, "kernel", &err);
 	LLVMMemoryBufferRef obj = NULL;
 
 	if (!mod)
 		return err;
-	err = optimize(m, mod);
+	err = machine_optimize(m, mod);
 	if (!err)
-		err = generate(m, mod, LLVMObjectFile, &obj);
+		err = machine_generate(m, mod, LLVMObjectFile, &obj);
 	if (!err) {
 		err = link_object(m->a, LLVMGetBufferStart(obj), LLVMGetBufferSize(obj), "kernel", out);
 		if (err)
@@ -268,8 +135,6 @@ compile_one(Machine *m, const Kernel *k, Piece *out)
 	LLVMDisposeModule(mod);
 	return err;
 }
-
-/* ---- many kernels ------------------------------------------------------------------------- */
 
 typedef struct Job {
 	const Kernel *k;
@@ -302,7 +167,7 @@ work(void *arg)
 	Pool *p = w->pool;
 	Machine m;
 
-	w->err = machine_open(&m, w->a, p->t);
+	w->err = host_machine(&m, w->a, p->t);
 	while (!w->err && !p->stop) {
 		size_t i = p->next++;
 
@@ -436,13 +301,13 @@ host_text(Arena *a, const Target *t, const Kernel *k, HostText what, const char 
 	LLVMMemoryBufferRef buf = NULL;
 	char *out = NULL;
 
-	*err = t->kind == TARGET_HOST ? machine_open(&m, tmp, t) : "not a host target";
+	*err = t->kind == TARGET_HOST ? host_machine(&m, tmp, t) : "not a host target";
 	if (!*err)
-		mod = module_of(&m, k, k->name, err);
+		mod = machine_module(&m, k, k->name, err);
 	if (!*err && what != HOST_TEXT_LL)
-		*err = optimize(&m, mod);
+		*err = machine_optimize(&m, mod);
 	if (!*err && what == HOST_TEXT_ASM) {
-		*err = generate(&m, mod, LLVMAssemblyFile, &buf);
+		*err = machine_generate(&m, mod, LLVMAssemblyFile, &buf);
 		if (!*err)
 			out = arena_strn(a, LLVMGetBufferStart(buf), LLVMGetBufferSize(buf));
 	} else if (!*err) {

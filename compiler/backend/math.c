@@ -282,7 +282,7 @@ static LVal
 expand_rem(Emit *e, KType t, LVal x, LVal y)
 {
 	LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b), again, done;
-	LVal zero = REAL(0), d, r, bad, phi, gap, near, high, q, rest, any;
+	LVal zero = REAL(0), d, r, bad, easy, phi, gap, near, high, q, rest, any;
 
 	if (t.s == KS_F32) {
 		KType w = kt_with(t, KS_F64);
@@ -291,12 +291,13 @@ expand_rem(Emit *e, KType t, LVal x, LVal y)
 		               LLVMBuildFPExt(e->b, y, emit_type(e, w), ""));
 		return LLVMBuildFPTrunc(e->b, x, emit_type(e, t), "");
 	}
-	/* x infinite, y zero, or either no number: no number.  They run as 0 rem 1. */
+	/* x infinite, y zero, or either no number: no number; y infinite: x.  They run as 0 rem 1. */
 	d = unary(e, t, "llvm.fabs", y);
 	r = unary(e, t, "llvm.fabs", x);
 	bad = IOR(FCMP(UEQ, r, REAL(INFINITY)), FCMP(UEQ, d, zero));
-	r = SELECT(bad, zero, r);
-	d = SELECT(bad, REAL(1), d);
+	easy = IOR(bad, FCMP(OEQ, d, REAL(INFINITY)));
+	r = SELECT(easy, zero, r);
+	d = SELECT(easy, REAL(1), d);
 	again = LLVMAppendBasicBlockInContext(e->cx, e->fn, "rem");
 	done = LLVMAppendBasicBlockInContext(e->cx, e->fn, "remdone");
 	LLVMBuildBr(e->b, again);
@@ -320,7 +321,7 @@ expand_rem(Emit *e, KType t, LVal x, LVal y)
 	}
 	LLVMBuildCondBr(e->b, any, again, done);
 	LLVMPositionBuilderAtEnd(e->b, done);
-	return SELECT(bad, REAL(NAN), copysign_of(e, t, rest, x));
+	return SELECT(bad, REAL(NAN), SELECT(easy, x, copysign_of(e, t, rest, x)));
 }
 
 LVal
