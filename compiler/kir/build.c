@@ -357,6 +357,8 @@ op_to(KBuild *b, Reg dst, KOp op, Reg x, Reg y, Reg z)
 	KType t;
 	bool select = op == K_select;
 
+	for (int i = kop_info[op].args; i < 3; i++)
+		a[i] = 0;
 	splat_all(b, a, select && k_type(b, x).lanes == 1 ? 1 : 0);
 	t = k_type(b, a[select ? 1 : op == K_mma ? 2 : 0]);
 	if (kop_info[op].shape == KSHAPE_BOOL)

@@ -569,7 +569,8 @@ check_loop(Verify *v, const KInst *i, int control)
 	Loop loop = { .outer = v->loop, .begin = v->log.n };
 
 	v->loop = &loop;
-	bool ok = check(v, i->body, MAX(control, v->breaks[v->loops_seen++]));
+	int breaks = v->breaks[v->loops_seen++];
+	bool ok = check(v, i->body, MAX(control, breaks));
 	v->loop = loop.outer;
 	v->at = i;
 	if (ok && !loop.broken)
