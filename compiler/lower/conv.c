@@ -133,7 +133,26 @@ typedef struct Body {
 	uint32_t bx, bw, acc;
 	Reg n, oh, ob;          /* picture, output row, block of output channels */
 	Reg chan;               /* first input channel of the block's group, or 0 */
+	Reg tile;               /* number of the tile in its row if that is a task's; 0: all of them */
+	bool prologue;          /* x is computed on the way in (pixels to reals), not loaded */
+	Reg *sum;               /* of the last tile */
 } Body;
+
+/* x at row, pixel, channel: loaded, or computed */
+static Reg
+input_at(Body *o, Reg at, int64_t offset, Reg row, Reg col, int64_t dcol, Reg ch, int64_t dch)
+{
+	Gen *z = o->z;
+	KBuild *b = z->b;
+	Coord c = { .lanes = 1, .active = 1, .vdim = 3 };
+
+	if (!o->prologue)
+		return k_cast(b, KS_F32, k_load(b, o->bx, k_addi(b, at, offset), 1));
+	c.r[0] = o->n, c.r[1] = row, c.r[2] = col, c.k[2] = dcol, c.r[3] = ch, c.k[3] = dch;
+	gen_forget(z);
+	z->root_value = 0;
+	return gen_value(z, o->c->x, &c);
+}
 
 /* Sums of one tile whose first pixel is `first` (static, or -1: in register ow0, away from
  * borders), `count` pixels wide, left in the local buffer. */
@@ -146,8 +165,8 @@ tile_sums(Body *o, Reg ow0, int64_t first, int count)
 	const Node *x = gen_node(z, c->x);
 	const int64_t *st = x->place.stride;
 	KType vt = kt(KS_F32, c->lanes);
-	Reg *sum = NEWN(z->a, Reg, (size_t)(count * c->vecs)), zero = k_real(b, vt, 0);
-	Reg row, wrow, lo, hi, kh, ch, col;
+	Reg *sum = o->sum = NEWN(z->a, Reg, (size_t)(count * c->vecs)), zero = k_real(b, vt, 0);
+	Reg row, wrow, lo, hi, kh, ch, col, px;
 	int64_t step;
 
 	for (int i = 0; i < count * c->vecs; i++) {
@@ -159,9 +178,10 @@ tile_sums(Body *o, Reg ow0, int64_t first, int count)
 	lo = k_op(b, K_max, k_ix(b, 0), k_sub(b, k_ix(b, 0), row), 0);
 	hi = k_op(b, K_min, k_ix(b, c->r), k_sub(b, k_ix(b, c->h), row), 0);
 	col = first < 0 ? k_muli(b, ow0, c->sw * st[2]) : k_ix(b, first * c->sw * st[2]);
-	col = k_add(b, col, k_add(b, k_muli(b, o->n, st[0]), o->chan));
+	col = k_add(b, col, k_add(b, k_muli(b, o->n, st[0]), k_muli(b, o->chan, st[3])));
 	if (c->ph == 0 && c->r == 1)
 		lo = k_ix(b, 0), hi = k_ix(b, 1);
+	px = first < 0 ? k_muli(b, ow0, c->sw) : k_ix(b, first * c->sw);
 	kh = k_is_int(b, hi, &step) && step == 1 ? k_ix(b, 0) : k_for(b, lo, hi, 1);
 	{
 		Reg xrow = k_add(b, col, k_muli(b, k_add(b, row, kh), st[1]));
@@ -171,6 +191,7 @@ tile_sums(Body *o, Reg ow0, int64_t first, int count)
 		if (c->c * c->s <= 12)
 			step = c->c;
 		ch = step == c->c ? k_ix(b, 0) : k_for(b, k_ix(b, 0), k_ix(b, c->c), step);
+		gen_forget_bases(z);
 
 		Reg xat = k_add(b, xrow, k_muli(b, ch, st[3]));
 		Reg wat = k_add(b, wrow, k_muli(b, ch, c->pack));
@@ -188,11 +209,12 @@ tile_sums(Body *o, Reg ow0, int64_t first, int count)
 						continue;
 					if (!have)
 						for (int j = 0; j < c->vecs; j++)
-							wv[j] = k_load(b, o->bw, k_addi(b, wat,
-								(kw * c->c + u) * c->pack + j * c->lanes), c->lanes);
+							wv[j] = k_cast(b, KS_F32, k_load(b, o->bw, k_addi(b, wat,
+								(kw * c->c + u) * c->pack + j * c->lanes), c->lanes));
 					have = true;
-					xs = k_splat(b, c->lanes, k_load(b, o->bx, k_addi(b, xat,
-						(p * c->sw - c->pw + kw) * st[2] + u * st[3]), 1));
+					xs = k_splat(b, c->lanes, input_at(o, xat,
+						(p * c->sw - c->pw + kw) * st[2] + u * st[3],
+						k_add(b, row, kh), px, p * c->sw - c->pw + kw, k_add(b, o->chan, ch), u));
 					for (int j = 0; j < c->vecs; j++)
 						k_op_to(b, sum[p * c->vecs + j], K_fma, xs, wv[j], sum[p * c->vecs + j]);
 				}
@@ -202,20 +224,22 @@ tile_sums(Body *o, Reg ow0, int64_t first, int count)
 	}
 	if (!k_is_int(b, hi, &step) || step != 1)
 		k_close(b);
-	for (int i = 0; i < count * c->vecs; i++)
+	gen_forget_bases(z);
+	for (int i = 0; o->acc && i < count * c->vecs; i++)
 		k_store(b, o->acc, k_ix(b, i * c->lanes), sum[i]);
 }
 
-/* epilogue of `count` pixels (a register) from ow0 on */
+/* Epilogue of `count` pixels from ow0 on: a loop over the local buffer, or (count_known > 0: on GPUs, where
+ * registers are many and local memory is slow) straight from the sums. */
 static void
-tile_finish(Body *o, Reg ow0, Reg count)
+tile_finish(Body *o, Reg ow0, Reg count, int count_known)
 {
 	Gen *z = o->z;
 	KBuild *b = z->b;
 	const Conv *c = o->c;
 	int64_t per_group = c->oc / c->groups, last = per_group - (ceil_div(per_group, c->pack) - 1) * c->pack;
 	bool ragged = last != c->pack;          /* the last block has fewer channels (groups == 1 then) */
-	Reg p = k_for(b, k_ix(b, 0), count, 1), oc0 = k_muli(b, o->ob, c->pack);
+	Reg p = count_known ? k_ix(b, 0) : k_for(b, k_ix(b, 0), count, 1), oc0 = k_muli(b, o->ob, c->pack);
 
 	for (int part = ragged && c->blocks == 1 ? 1 : 0; part < (ragged ? 2 : 1); part++) {
 		if (ragged && c->blocks > 1) {
@@ -225,14 +249,16 @@ tile_finish(Body *o, Reg ow0, Reg count)
 				k_else(b);
 		}
 		gen_forget_bases(z);
-		for (int j = 0; j < c->vecs; j++) {
+		for (int i = 0; i < MAX(count_known, 1) * c->vecs; i++) {
+			int j = i % c->vecs;
 			int active = part == 0 ? c->lanes : (int)MIN(c->lanes, last - j * c->lanes);
 			Coord at = { .vdim = 3, .lanes = c->lanes, .active = active };
 			Reg sum;
 
 			if (active <= 0)
-				break;
+				continue;
 			at.r[0] = o->n;
+			at.k[2] = i / c->vecs;
 			if (c->flat) {
 				at.r[2] = k_add(b, ow0, p);
 			} else {
@@ -241,16 +267,18 @@ tile_finish(Body *o, Reg ow0, Reg count)
 			}
 			at.r[3] = oc0;
 			at.k[3] = j * c->lanes;
-			sum = k_load(b, o->acc, k_addi(b, k_muli(b, p, c->pack), j * c->lanes), c->lanes);
+			sum = count_known ? o->sum[i]
+			    : k_load(b, o->acc, k_addi(b, k_muli(b, p, c->pack), j * c->lanes), c->lanes);
 			if (c->bias)
-				sum = k_add(b, sum, k_load_part(b, gen_buf(z, c->bias),
-					k_addi(b, oc0, j * c->lanes), c->lanes, active));
+				sum = k_add(b, sum, k_cast(b, KS_F32, k_load_part(b, gen_buf(z, c->bias),
+					k_addi(b, oc0, j * c->lanes), c->lanes, active)));
 			gen_finish(z, &at, sum);
 		}
 	}
 	if (ragged && c->blocks > 1)
 		k_close(b);
-	k_close(b);
+	if (!count_known)
+		k_close(b);
 	gen_forget_bases(z);
 }
 
@@ -272,11 +300,13 @@ row_tiles(Body *o, Reg lo, Reg hi)
 	       (rest != c->pixels && right == 0 ? true :
 	        ((tiles - right) * c->pixels - 1) * c->sw - c->pw + c->s - 1 >= c->w1))
 		right++;
-	t = k_for(b, lo, hi, 1);
+	bool gpu = o->tile != 0;
+	int opened = 0;
+
+	t = gpu ? o->tile : k_for(b, lo, hi, 1);
 	ow0 = k_muli(b, t, c->pixels);
 	count = k_var(b, kt(KS_IX, 1));
 	k_mov_to(b, count, k_ix(b, c->pixels));
-	int opened = 0;
 
 	for (int64_t i = 0; i < tiles; i++) {
 		bool edge = i < left || i >= tiles - right;
@@ -286,17 +316,24 @@ row_tiles(Body *o, Reg lo, Reg hi)
 			continue;
 		k_if(b, k_op(b, K_eq, t, k_ix(b, i), 0));
 		tile_sums(o, ow0, i * c->pixels, width);
-		if (width != c->pixels)
+		if (gpu)
+			tile_finish(o, ow0, 0, width);
+		else if (width != c->pixels)
 			k_mov_to(b, count, k_ix(b, width));
 		k_else(b);
 		opened++;
 	}
-	if (left + right < tiles)
+	if (left + right < tiles) {
 		tile_sums(o, ow0, -1, c->pixels);
+		if (gpu)
+			tile_finish(o, ow0, 0, c->pixels);
+	}
 	while (opened--)
 		k_close(b);
-	tile_finish(o, ow0, count);
-	k_close(b);
+	if (!gpu) {
+		tile_finish(o, ow0, count, 0);
+		k_close(b);
+	}
 }
 
 bool
@@ -309,7 +346,7 @@ lower_conv(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	Body o;
 	KBuild *b;
 	int64_t chunks, per_group, tasks_b;
-	Reg task, lo, hi, row;
+	Reg task, lo, hi, row, tasks[3];
 
 	if (!node_nhwc(n) || !attr_find(n, A_pack)) {
 		*err = arena_printf(cx->a, "conv2d %%%u: the kernel needs layout=\"nhwc\" and packed weights; "
@@ -337,21 +374,38 @@ lower_conv(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	gen_begin(z, cx, group, arena_printf(cx->a, "conv%" PRId64 "x%" PRId64 "s%" PRId64 "_%" PRId64
 		"_%" PRId64 "_%" PRId64, c.r, c.s, c.sh, c.c * c.groups, c.oc, c.flat ? 0 : c.ow));
 	b = z->b;
-	o = (Body){ .z = z, .c = &c, .bx = gen_buf(z, c.x), .bw = gen_buf(z, c.w) };
+	o = (Body){ .z = z, .c = &c, .bw = gen_buf(z, c.w) };
+	o.prologue = gen_node(z, c.x)->group == group && gen_node(z, c.x)->keep == KEEP_GROUP;
+	if (!o.prologue)
+		o.bx = gen_buf(z, c.x);
 	if (c.bias)
 		gen_buf(z, c.bias);
+	per_group = c.blocks / c.groups;
+	if (gen_gpu(cx)) {
+		/* a thread makes one tile of one block of channels; blocks run fastest */
+		int64_t tiles = ceil_div(c.ow, c.pixels);
+
+		gen_tasks(z, c.blocks, tiles, c.oh * c.n, tasks);
+		o.ob = tasks[0];
+		o.tile = tasks[1];
+		o.n = c.n > 1 ? k_op(b, K_div, tasks[2], k_ix(b, c.oh), 0) : k_ix(b, 0);
+		o.oh = k_sub(b, tasks[2], k_muli(b, o.n, c.oh));
+		o.chan = c.groups > 1 ? k_muli(b, k_op(b, K_div, o.ob, k_ix(b, per_group), 0), c.c) : k_ix(b, 0);
+		row_tiles(&o, 0, 0);
+		gen_end(z, out);
+		return true;
+	}
 	o.acc = k_buffer(b, "sum", KSPACE_LOCAL, DT_F32, c.pixels * c.pack);
 	k_align(b, o.acc, 64);
 
 	chunks = c.flat ? ceil_div(ceil_div(c.ow, c.pixels), c.rows) : ceil_div(c.oh, c.rows);
-	per_group = c.blocks / c.groups;
 	tasks_b = c.groups > 1 ? c.groups : ceil_div(c.blocks, c.blocks_a_task);
-	k_grid(b, chunks, tasks_b, c.n);
-	o.n = c.n > 1 ? k_axis(b, KAXIS_BLOCK_Z) : k_ix(b, 0);
-	row = k_muli(b, chunks > 1 ? k_axis(b, KAXIS_BLOCK_X) : k_ix(b, 0), c.rows);
-	task = tasks_b > 1 ? k_axis(b, KAXIS_BLOCK_Y) : k_ix(b, 0);
+	gen_tasks(z, chunks, tasks_b, c.n, tasks);
+	o.n = tasks[2];
+	row = k_muli(b, tasks[0], c.rows);
+	task = tasks[1];
 	if (c.groups > 1) {
-		o.chan = k_muli(b, task, c.c * gen_node(z, c.x)->place.stride[3]);
+		o.chan = k_muli(b, task, c.c);
 		lo = k_muli(b, task, per_group);
 		hi = k_addi(b, lo, per_group);
 	} else {
