@@ -14,6 +14,9 @@
 #include "kir/inner.h"
 
 #include <math.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
 const uint8_t kcell_bytes[KS_COUNT] = {
 	[KS_I1] = 1, [KS_U8] = 1, [KS_I32] = 4, [KS_I64] = 8, [KS_IX] = 8,
@@ -197,8 +200,12 @@ fma_f32_avx2(void *dv, const void *av, const void *bv, const void *cv, int n)
 {
 	float *d = dv;
 	const float *a = av, *b = bv, *c = cv;
+	int i = 0;
 
-	for (int i = 0; i < n; i++)
+	for (; i + 8 <= n; i += 8)
+		_mm256_storeu_ps(d + i, _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i),
+		                                        _mm256_loadu_ps(c + i)));
+	for (; i < n; i++)
 		d[i] = __builtin_fmaf(a[i], b[i], c[i]);
 }
 #endif

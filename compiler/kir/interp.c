@@ -577,6 +577,21 @@ set_int(unsigned char *cell, KScalar s, int64_t x)
 		*(int64_t *)(void *)cell = x;
 }
 
+static void
+splat(unsigned char *d, const unsigned char *a, int lanes, size_t size)
+{
+	uint32_t word;
+
+	if (size != sizeof(word)) {
+		for (int l = 0; l < lanes; l++)
+			memmove(d + (size_t)l * size, a, size);
+		return;
+	}
+	memcpy(&word, a, sizeof(word));
+	for (int l = 0; l < lanes; l++)
+		memcpy(d + (size_t)l * sizeof(word), &word, sizeof(word));
+}
+
 /* the upper half is added to the lower until one is left */
 static void
 reduce(const Op *op, unsigned char *d, const unsigned char *a)
@@ -726,8 +741,7 @@ run_thread(Run *r, uint32_t tid)
 			CELL(int64_t, i->d) = axis_value(r, tid, i->imm);
 			break;
 		case C_SPLAT:
-			for (int l = 0; l < i->lanes; l++)
-				memmove(reg + i->d + l * i->size, reg + i->a, i->size);
+			splat(reg + i->d, reg + i->a, i->lanes, i->size);
 			break;
 		case C_LANE:
 			memmove(reg + i->d, reg + i->a + i->imm * i->size, i->size);

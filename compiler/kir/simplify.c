@@ -40,7 +40,8 @@ typedef struct Simplify {
 	Kernel *k;
 	Value *v;               /* by register */
 	VEC(Entry) entry;       /* a stack; the buckets chain into it */
-	uint32_t bucket[1024];
+	uint32_t *bucket;
+	size_t nbucket;         /* a power of two */
 	bool changed;
 } Simplify;
 
@@ -176,7 +177,7 @@ join(Simplify *s, const KInst *i)
 		key.a[0] = i->a[1];
 		key.a[1] = i->a[0];
 	}
-	uint32_t *bucket = &s->bucket[inst_hash(s, &key) % COUNT(s->bucket)];
+	uint32_t *bucket = &s->bucket[inst_hash(s, &key) & (s->nbucket - 1)];
 	for (uint32_t e = *bucket; e; e = s->entry.p[e - 1].next)
 		if (inst_equal(s, &s->entry.p[e - 1].inst, &key))
 			return s->entry.p[e - 1].r;
@@ -192,7 +193,7 @@ forget(Simplify *s, size_t n)
 	while (s->entry.n > n) {
 		const Entry *e = &s->entry.p[s->entry.n - 1];
 
-		s->bucket[inst_hash(s, &e->inst) % COUNT(s->bucket)] = e->next;
+		s->bucket[inst_hash(s, &e->inst) & (s->nbucket - 1)] = e->next;
 		s->entry.n--;
 	}
 }
@@ -447,10 +448,14 @@ bool
 kernel_simplify(Kernel *k)
 {
 	bool changed = false;
+	size_t insts = kernel_insts(k);
 
 	for (int round = 0; round < ROUNDS; round++) {
-		Simplify s = { .a = arena_new(), .k = k };
+		Simplify s = { .a = arena_new(), .k = k, .nbucket = 64 };
 
+		while (s.nbucket < insts)
+			s.nbucket *= 2;
+		s.bucket = NEWN(s.a, uint32_t, s.nbucket);
 		s.v = NEWN(s.a, Value, k->reg.n);
 		count_writes(&s, &k->body);
 		s.v[0].writes = 0;
