@@ -171,8 +171,8 @@ compile_code(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
 	stage_done(c, "code", start);
 
 	start = clock_seconds();
-	c->image = engine_image(a, c->program, &(ProgCode){ target_of(o)->name, code.code, code.bytes, code.entry }, 1,
-	                        &c->image_bytes);
+	c->image = engine_image(a, c->program, &(ProgCode){ .target = target_of(o)->name, .blob = code.code,
+	                        .bytes = code.bytes, .entry = code.entry }, 1, &c->image_bytes);
 	stage_done(c, "engine", start);
 	return true;
 }

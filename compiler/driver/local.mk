@@ -24,3 +24,5 @@ tests_driver_test_options_SOURCES = tests/driver/test_options.c compiler/driver/
 tests_driver_test_options_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_driver_test_options_LDADD = libbase.la $(CMOCKA_LIBS)
 endif
+
+include compiler/driver/verbs.mk

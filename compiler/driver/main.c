@@ -5,7 +5,7 @@
 #include "driver/help.h"
 #include "driver/ui.h"
 
-const VerbInfo verb_info[VERB_COUNT] = {
+const VerbInfo verb_table[VERB_COUNT] = {
 #define VERB(name, operands, help) { #name, operands, help, verb_##name },
 #include "driver/verbs.def"
 #undef VERB
@@ -26,7 +26,7 @@ main(int argc, char **argv)
 		ui_lines(text_str(&msg));
 		code = EXIT_USAGE;
 	} else {
-		code = verb_info[o.verb].run(&o);
+		code = verb_table[o.verb].run(&o);
 	}
 	arena_free(a);
 	return code;

@@ -217,6 +217,9 @@ no_such_key(const Options *o, const KeyInfo *k, const char *name, Text *msg)
 
 /* ---- arguments ---------------------------------------------------------------------------- */
 
+/* Keys that may be followed by the name of a tensor: input.image=x.npy */
+static const KeyId named[] = { KEY_input, KEY_output, KEY_compare };
+
 static void
 take_pair(Options *o, const char *arg, const char *equals, Text *msg)
 {
@@ -227,6 +230,15 @@ take_pair(Options *o, const char *arg, const char *equals, Text *msg)
 	if (strncmp(name, "model.", 6) == 0 && name[6] && takes(o->verb, &key_info[KEY_model])) {
 		vec_push(o->a, &o->param, ((KeyValue){ name + 6, arena_str(o->a, value) }));
 		return;
+	}
+	for (size_t i = 0; i < COUNT(named); i++) {
+		size_t n = strlen(key_info[named[i]].name);
+
+		if (strncmp(name, key_info[named[i]].name, n) == 0 && name[n] == '.' && name[n + 1] &&
+		    takes(o->verb, &key_info[named[i]])) {
+			vec_push(o->a, &o->port, ((KeyValue){ name, arena_str(o->a, value) }));
+			return;
+		}
 	}
 	if (!k || !takes(o->verb, k)) {
 		no_such_key(o, k, name, msg);

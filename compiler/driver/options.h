@@ -49,6 +49,7 @@ typedef struct Options {
 #undef KEY
 	bool given[KEY_COUNT];          /* by the user */
 	VEC(KeyValue) param;            /* model.NAME=VALUE: parameters of the user's own model */
+	VEC(KeyValue) port;             /* input.NAME=, output.NAME=, compare.NAME=, keys whole */
 	const char *operand[MOST_OPERANDS];
 	int noperand;
 } Options;
@@ -74,7 +75,7 @@ typedef struct KeyInfo {
 } KeyInfo;
 
 extern const KeyInfo key_info[KEY_COUNT];
-extern const VerbInfo verb_info[VERB_COUNT];    /* main.c */
+extern const VerbInfo verb_table[VERB_COUNT];    /* main.c */
 extern const char *const verb_names[VERB_COUNT];
 
 /**
