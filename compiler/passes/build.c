@@ -96,7 +96,7 @@ bn_factors(Graph *g, Val bn, Val *scale, Val *shift)
 {
 	const Node *n = graph_node(g, bn);
 	Val arg[5];
-	double eps = attr_real(n, A_eps, 1e-5);
+	double eps = attr_real(n, A_eps, 0);
 
 	memcpy(arg, n->arg, sizeof arg);
 	for (int i = 1; i < 5; i++)

@@ -19,7 +19,7 @@ bool
 pass_refold(Graph *g, PassCtx *cx)
 {
 	static Pass *const again[] = {
-		pass_simplify, pass_fold, pass_cse, pass_cancel_permutes, pass_dce,
+		pass_simplify, pass_fold, pass_cse, pass_cancel_permutes, pass_hoist, pass_dce,
 	};
 	bool changed = false, moved = true;
 

@@ -1,0 +1,155 @@
+/* test_models.c -- YOLOv12 itself, from its spec to a plan.
+ *
+ * At every scale: one kernel a convolution and nothing that moves pictures between them, and
+ * an arena that is hardly larger than the bound.  At the smallest, with made-up weights: the
+ * passes change nothing that can be seen, and the plan works.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "dsl/ast.h"
+#include "elab/elab.h"
+#include "machine.h"
+#include "pass_test.h"
+
+static Graph *
+elaborated(Arena *a, const char *entry, const char *scale, const char *batch, const char *frame)
+{
+	const char *src = getenv("srcdir");
+	const char *dirs[] = { arena_printf(a, "%s/stdlib", src ? src : "."),
+	                       arena_printf(a, "%s/models", src ? src : "."), src ? src : "." };
+	const ElabArg arg[] = { { "scale", scale }, { "batch", batch }, { "frame", frame } };
+	ElabOptions opt = { .arg = arg, .narg = COUNT(arg), .entry = &entry, .nentry = 1 };
+	Diag *d = diag_new(a);
+	Module *m = dsl_load(a, d, arena_printf(a, "%s/yolov12.y12", dirs[1]), dirs, COUNT(dirs));
+	Elab *e = m && !diag_errors(d) ? elaborate(a, d, m, &opt) : NULL;
+
+	if (!e || diag_errors(d)) {
+		diag_print(d, stderr, false);
+		fail_msg("the model cannot be elaborated");
+	}
+	graph_order(e->module->graph.p[0]);
+	return e->module->graph.p[0];
+}
+
+static size_t
+count_op(const Graph *g, OpKind op, bool own_kernel)
+{
+	size_t n = 0;
+
+	graph_foreach(g, v)
+		n += graph_node(g, v)->op == op && (!own_kernel || graph_node(g, v)->group);
+	return n;
+}
+
+static size_t
+count_family(const Graph *g, Family f)
+{
+	size_t n = 0;
+
+	for (size_t i = 1; i < g->group.n; i++)
+		n += g->group.p[i].family == f;
+	return n;
+}
+
+static void
+test_scales(void **state)
+{
+	static const char *const scale[] = { "n", "s", "m", "l", "x" }, *const batch[] = { "1", "8" };
+
+	(void)state;
+	for (size_t s = 0; s < COUNT(scale); s++)
+		for (size_t b = 0; b < COUNT(batch); b++) {
+			Arena *a = arena_new();
+			Graph *g = elaborated(a, "forward", scale[s], batch[b], "640,640");
+			PassCtx cx = test_context(a);
+			size_t convs = count_op(g, OP_conv2d, false), norms = count_op(g, OP_batch_norm, false);
+			const char *err;
+
+			if (!passes_run(g, &cx, NULL, true, NULL, NULL, &err))
+				fail_msg("%s: %s", scale[s], err);
+			print_message("%s, batch %s: %zu kernels, %zu of them convolutions; peak %.2f MiB, bound %.2f MiB\n",
+			              scale[s], batch[b], g->group.n - 1, convs, (double)g->plan.peak / (1 << 20),
+			              (double)g->plan.bound / (1 << 20));
+			assert_true(norms > 100);
+			assert_int_equal(count_op(g, OP_batch_norm, false), 0);
+			assert_int_equal(count_op(g, OP_conv2d, false), convs);
+			assert_int_equal(count_family(g, FAM_conv) + count_family(g, FAM_depthwise), convs);
+			/* the picture on its way in, and the scores on their way out */
+			assert_int_equal(count_op(g, OP_permute, true), 2);
+			assert_int_equal(count_op(g, OP_copy, true), 0);
+			assert_int_equal(count_op(g, OP_slice, true), 0);
+			assert_int_equal(count_op(g, OP_reshape, true), 0);
+			assert_int_equal(count_op(g, OP_resize, true), 2);
+			/* besides those, only the decoding of boxes */
+			assert_true(count_family(g, FAM_point) + count_family(g, FAM_reduce) <= 10);
+			assert_true((double)g->plan.peak <= 1.05 * (double)g->plan.bound);
+			arena_free(a);
+		}
+}
+
+/* Values for every parameter that keep signals near 1. */
+static void
+bind_random(Arena *a, Graph *g)
+{
+	Random r = { 7 };
+
+	graph_foreach(g, v) {
+		Node *n = graph_node(g, v);
+		int64_t count = type_count(&n->type), fan;
+
+		if (n->op != OP_param || n->data)
+			continue;
+
+		char *p = arena_alloc(a, (size_t)type_bytes(&n->type) + 1);
+
+		fan = MAX(count / MAX(n->type.rank ? n->type.dim[0] : 1, 1), 1);
+		for (int64_t i = 0; i < count; i++) {
+			double x = random_real(&r);
+
+			if (n->type.rank == 1)
+				x = strstr(n->name, "var") || strstr(n->name, "bn.weight") ? 1 + x / 2 : x / 4;
+			else
+				x *= 1.7 / sqrt((double)fan);
+			dtype_set(n->type.dt, p, (size_t)i, x);
+		}
+		n->data = p;
+	}
+}
+
+static void
+test_numbers(void **state)
+{
+	static const char *const entry[] = { "forward", "maps" }, *const scale[] = { "n", "l" };
+	static const char *const frame[] = { "64,96", "32,64" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(entry); i++) {
+		Arena *a = arena_new();
+		Graph *g = elaborated(a, entry[i], scale[i], "1", frame[i]);
+		PassCtx cx = test_context(a);
+		Tensor *in, *before, *after;
+		const char *err;
+
+		bind_random(a, g);
+		in = inputs_for(a, g, 3);
+		before = evaluate(a, g, in);
+		if (!passes_run(g, &cx, NULL, true, NULL, NULL, &err))
+			fail_msg("%s", err);
+		after = evaluate(a, g, in);
+		for (size_t k = 0; k < g->output.n; k++)
+			assert_close(&before[k], &after[k], 0, "all passes");
+		assert_plan_works(a, g, in, after, 0);
+		arena_free(a);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_scales),
+		cmocka_unit_test(test_numbers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
