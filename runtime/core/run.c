@@ -133,6 +133,8 @@ run(y12_engine *e, const char *entry, const y12_tensor *io, size_t nio, y12_prof
 	uint32_t phase = Y12E_PRE;
 	y12_status s;
 
+	if (!n && !e->image)    /* it did not open: the message still says why */
+		return Y12_NOENTRY;
 	e->message[0] = 0;
 	if (!n)
 		return y12_fail(e, Y12_NOENTRY, "the engine has no entry '%s'", entry);
