@@ -26,6 +26,9 @@ enum {
 	ELAB_MAX_NEST = 2500,           /* expressions inside expressions, over all calls */
 	ELAB_MAX_STEPS = 2 * 1000 * 1000, /* expressions evaluated; YOLOv12-x takes 60 thousand an entry */
 	ELAB_MAX_ITEMS = 1 << 16,       /* items of one list, turns of one loop */
+	ELAB_MAX_VALUES = 1 << 20,      /* values of one list, those of lists in it counted */
+	ELAB_MAX_DEPTH = 64,            /* lists in lists */
+	ELAB_MAX_TEXT = 1 << 16,        /* bytes of a string; a path has at most 1000 */
 	ELAB_MAX_NODES = 1 << 18,       /* nodes of one graph */
 	ELAB_MAX_FORMALS = 48,
 };

@@ -16,12 +16,16 @@
 
 /* ---- mistakes and limits -------------------------------------------------------------- */
 
+/* What a message costs in steps: a loop must not make a million of them. */
+enum { MESSAGE_COST = 500 };
+
 /* Each mistake once, however many calls lead to it; then how it was come by. */
 Value
 fail_at(Interp *I, Span s, const char *slug, const char *msg, const char *note)
 {
 	const char *key = arena_printf(I->a, "%u:%u:%s", s.src, s.begin, msg);
 
+	I->steps += MESSAGE_COST;
 	if (I->stop || map_has(I->said, key))
 		return V(ERROR);
 	map_set(I->said, key, I);
@@ -85,6 +89,8 @@ unknown_name(Interp *I, Env *e, const Ast *a)
 {
 	VEC(const char *) seen = { 0 };
 
+	if (!spend(I, MESSAGE_COST, a->span))
+		return V(ERROR);
 	for (; e; e = e->up) {
 		for (size_t i = 0; i < e->var.n; i++)
 			vec_push(I->a, &seen, e->var.p[i].name);
@@ -303,6 +309,8 @@ constant(Interp *I, Span at, Value v, DType dt, int rank)
 		return fail(I, at, "type", "a tensor of %s cannot be combined with %s", dtype_info[dt].name, show(I, v));
 	if (!dtype_info[dt].real && x != floor(x))
 		return fail(I, at, "type", "%s is no %s; cast the tensor to f32 first", show(I, v), dtype_info[dt].name);
+	if ((dt == DT_U8 && (x < 0 || x > 255)) || (dt == DT_I32 && fabs(x) > 0x1p31 - 1))
+		return fail(I, at, "type", "%s is too large for %s", show(I, v), dtype_info[dt].name);
 	return node_done(I, graph_scalar(I->g, dt, rank, x), at);
 }
 
@@ -343,6 +351,8 @@ arith_in(Interp *I, Value x, Value y, Span at)
 		return V(BOOL, .b = number(x) >= (double)y.i && number(x) < (double)y.hi);
 	if (y.kind != V_LIST && y.kind != V_TUPLE)
 		return fail(I, at, "type", "`in` looks into a list, a tuple or a range, not into %s", value_kind(y));
+	if (!spend(I, value_size(y), at))
+		return V(ERROR);
 	for (size_t i = 0; i < y.items->n; i++)
 		if (value_eq(x, y.items->p[i]))
 			return V(BOOL, .b = true);
@@ -359,9 +369,12 @@ arith(Interp *I, AstOp op, Value x, Value y, Span at)
 	if ((x.kind == V_TENSOR || y.kind == V_TENSOR) && x.kind != V_NONE && y.kind != V_NONE)
 		return arith_tensors(I, op, x, y, at);
 	if (op == AOP_eq || op == AOP_ne)
-		return V(BOOL, .b = value_eq(x, y) == (op == AOP_eq));
+		return !spend(I, value_size(x), at) ? V(ERROR) :
+			V(BOOL, .b = value_eq(x, y) == (op == AOP_eq));
 	if (is_number(x) && is_number(y))
 		return arith_numbers(I, op, x, y, at);
+	if (op == AOP_add && x.kind == V_STR && y.kind == V_STR && strlen(x.s) + strlen(y.s) > ELAB_MAX_TEXT)
+		return give_up(I, at, "a string has more than %d bytes", ELAB_MAX_TEXT);
 	if (op == AOP_add && x.kind == V_STR && y.kind == V_STR)
 		return V(STR, .s = arena_printf(I->a, "%s%s", x.s, y.s));
 	if (op == AOP_add && x.kind == y.kind && (x.kind == V_LIST || x.kind == V_TUPLE)) {
@@ -1356,11 +1369,14 @@ run_for(Interp *I, Env *e, const Ast *a)
 static Value
 run_layers(Interp *I, Env *e, const Ast *a, const char *name)
 {
-	Scope *outer = I->scope, *s = a->name && *a->name ? scope_at(I, outer, a->name) : outer;
+	Scope *outer = I->scope, *s;
 	Value v;
 
 	if (!I->g)
 		return fail(I, a->span, "place", "layers belong into an entry, or a function that an entry calls");
+	if (a->name && *a->name && !path_ok(I, a->name, a->at))
+		return V(ERROR);
+	s = a->name && *a->name ? scope_at(I, outer, a->name) : outer;
 	if (s->laid == I->run)
 		return fail(I, a->span, "twice", "the layers \"%s\" are made twice", s->path);
 	s->laid = I->run;
@@ -1554,5 +1570,11 @@ eval(Interp *I, Env *e, const Ast *a, const char *name)
 	I->nest++;
 	v = eval_kind(I, e, a, name);
 	I->nest--;
+	if (v.kind == V_LIST || v.kind == V_TUPLE) {
+		if (v.items->depth > ELAB_MAX_DEPTH)
+			return give_up(I, a->span, "lists are nested more than %d deep", ELAB_MAX_DEPTH);
+		if (v.items->values > ELAB_MAX_VALUES)
+			return give_up(I, a->span, "a list holds more than %d values in all", ELAB_MAX_VALUES);
+	}
 	return v;
 }

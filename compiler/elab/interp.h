@@ -25,7 +25,14 @@ typedef enum ValueKind {
 } ValueKind;
 
 typedef struct Value Value;
-typedef struct Items { size_t n; Value *p; const char **name; } Items;
+typedef struct Items {
+	size_t n;
+	Value *p;
+	const char **name;      /* of a record's fields, or NULL */
+	int64_t values;         /* all of them, those of lists inside counted */
+	int depth;
+	bool tensor;            /* there is one inside */
+} Items;
 typedef struct Env Env;
 typedef struct Fn { const Ast *decl; Env *env; } Fn;    /* a fn, a block or a lambda */
 typedef struct Prim Prim;
@@ -64,6 +71,7 @@ number(Value v)
 const char *value_kind(Value v);                /* "an int" */
 bool value_eq(Value a, Value b);
 bool value_has_tensor(Value v);
+int64_t value_size(Value v);                    /* what it costs to look at all of it */
 bool value_is_block(Value v);
 Value value_items(Arena *a, ValueKind k, const Value *p, size_t n);
 int64_t value_len(Value v);                     /* -1: cannot be iterated */
@@ -157,6 +165,7 @@ bool spend(Interp *I, int64_t steps, Span at);  /* false: past the limit */
 bool fit_type(Interp *I, Env *e, const Ast *type, Value *v, Span at, const char *what);
 bool eval_type(Interp *I, Env *e, const Ast *type, Type *t);    /* f32[1, 3, h, ..] */
 
+bool path_ok(Interp *I, const char *name, Span at);             /* false: reported */
 Scope *scope_at(Interp *I, Scope *from, const char *path);      /* made if new */
 /* The path of what is made here, under its name or its number.  NULL: reported. */
 Scope *scope_for(Interp *I, const char *name, Span at, const char *what);

@@ -9,6 +9,8 @@
  */
 #include "elab/model_info.h"
 
+#include <stdlib.h>
+
 static int64_t
 conv_macs(const Graph *g, const Node *n)
 {
@@ -125,8 +127,8 @@ model_info(Arena *a, const Elab *e)
 	/* layers are in the order in which their nodes were made */
 	size_t at = 0;
 
-	if (g->input.n && graph_node(g, g->input.p[0])->type.rank == 4)
-		batch = graph_node(g, g->input.p[0])->type.dim[0];
+	if (map_has(e->arg, "batch"))
+		batch = MAX(atoll(map_get(e->arg, "batch")), 1);
 	for (Val v = 1; v < g->node.n; v++) {
 		while (at < e->layer.n && v >= e->layer.p[at].end)
 			at++;

@@ -34,7 +34,7 @@ typedef struct ModelInfo {
 	double gflops_all;              /* twice all products */
 } ModelInfo;
 
-/* Counted in the first entry of the module, per picture of its batch. */
+/* Counted in the first entry of the module, for one picture of its batch. */
 ModelInfo *model_info(Arena *a, const Elab *e);
 void model_info_print(FILE *f, const ModelInfo *m);
 

@@ -86,7 +86,7 @@ tensor_index(Interp *I, Value x, const Value *sub, size_t n, const Ast *a)
 
 		if (sub[i].kind == V_INT) {
 			lo = sub[i].i < 0 ? sub[i].i + dim : sub[i].i;
-			hi = lo + 1;
+			hi = lo < dim ? lo + 1 : lo;
 			drop[axis] = true;
 			dropped++;
 		} else if (sub[i].kind == V_RANGE) {

@@ -81,6 +81,33 @@ name_item(Interp *I, const char *name, size_t i)
 	return text_str(&t);
 }
 
+/* Letters, digits and _, in pieces with dots between: what a name may be in a weights file. */
+static bool
+is_path(const char *s)
+{
+	for (;; s++) {
+		size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+
+		if (!n)
+			return false;
+		s += n;
+		if (*s != '.')
+			return !*s;
+	}
+}
+
+bool
+path_ok(Interp *I, const char *name, Span at)
+{
+	if (strlen(I->scope->path) + strlen(name) > 1000)
+		fail(I, at, "limit", "a path has at most 1000 characters");
+	else if (!is_path(name))
+		fail(I, at, "path", "\"%.40s\" is no piece of a path: letters, digits and _, with dots between", name);
+	else
+		return true;
+	return false;
+}
+
 Scope *
 scope_for(Interp *I, const char *name, Span at, const char *what)
 {
@@ -95,6 +122,8 @@ scope_for(Interp *I, const char *name, Span at, const char *what)
 		     "`name = ...`, or `as name` behind it", what ? what : "a parameter");
 		return NULL;
 	}
+	if (!path_ok(I, name, at))
+		return NULL;
 	s = scope_at(I, I->scope, name);
 	if (s->run == I->run) {
 		fail(I, at, "twice", "%s is made twice: two blocks or parameters have this name", s->path);

@@ -61,13 +61,17 @@ value_eq(Value a, Value b)
 bool
 value_has_tensor(Value v)
 {
-	if (v.kind == V_LIST || v.kind == V_TUPLE)
-		for (size_t i = 0; i < v.items->n; i++)
-			if (value_has_tensor(v.items->p[i]))
-				return true;
-	return v.kind == V_TENSOR;
+	return v.kind == V_TENSOR || ((v.kind == V_LIST || v.kind == V_TUPLE) && v.items->tensor);
 }
 
+int64_t
+value_size(Value v)
+{
+	return v.kind == V_LIST || v.kind == V_TUPLE ? v.items->values : 1;
+}
+
+/* Lists share their items, so a small spec can make a list of 2^60 values; what a list comes
+ * to is counted when it is made, and eval() refuses more than can be looked at. */
 Value
 value_items(Arena *a, ValueKind k, const Value *p, size_t n)
 {
@@ -75,6 +79,13 @@ value_items(Arena *a, ValueKind k, const Value *p, size_t n)
 
 	it->n = n;
 	it->p = n ? arena_dup(a, p, n * sizeof(*p)) : NULL;
+	it->values = it->depth = 1;
+	for (size_t i = 0; i < n; i++) {
+		it->values = MIN(it->values + value_size(p[i]), INT64_MAX / 2);
+		it->tensor |= value_has_tensor(p[i]);
+		if (p[i].kind == V_LIST || p[i].kind == V_TUPLE)
+			it->depth = MAX(it->depth, p[i].items->depth + 1);
+	}
 	return (Value){ .kind = k, .items = it };
 }
 
@@ -85,7 +96,9 @@ value_len(Value v)
 	case V_LIST: case V_TUPLE:
 		return (int64_t)v.items->n;
 	case V_RANGE:
-		return v.hi > v.i ? v.hi - v.i : 0;
+		if (v.hi <= v.i)
+			return 0;
+		return (int64_t)MIN((uint64_t)v.hi - (uint64_t)v.i, (uint64_t)INT64_MAX);
 	case V_STR:
 		return (int64_t)strlen(v.s);
 	default:
@@ -144,7 +157,7 @@ put_value(Text *t, const Interp *I, Value v)
 		text_put(t, v.b ? "true" : "false");
 		break;
 	case V_STR:
-		text_printf(t, "\"%s\"", v.s);
+		text_printf(t, "\"%.200s\"", v.s);
 		break;
 	case V_SYMBOL:
 		text_put(t, v.s);
@@ -158,7 +171,7 @@ put_value(Text *t, const Interp *I, Value v)
 	case V_LIST: case V_TUPLE:
 		text_put(t, v.kind == V_LIST ? "[" : "(");
 		for (size_t i = 0; i < v.items->n; i++) {
-			if (i >= 16) {
+			if (i >= 16 || t->n > 300) {
 				text_printf(t, ", ... %zu more", v.items->n - i);
 				break;
 			}

@@ -257,6 +257,8 @@ test_pictures(void **state)
 	assert_true(*(const double *)graph_node(g, g->input.p[4])->data == 0.7);
 	assert_string_equal(map_get(g->meta, "task"), "detect");
 	assert_string_equal(map_get(g->meta, "nc"), "80");
+	assert_int_equal(model_info(s.a, s.e)->total.conv_macs, total[0].conv);        /* of one picture */
+	assert_int_equal(model_info(s.a, s.e)->total.attn_macs, total[0].attn);
 	spec_free(&s);
 }
 

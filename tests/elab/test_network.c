@@ -329,13 +329,90 @@ test_first_release(void **state)
 	spec_free(&s);
 }
 
+static void
+run_post(Spec *s, const char *entry, Tensor *in, Tensor *out)
+{
+	const char *err = "";
+	Graph *g = module_entry(s->e->module, entry);
+
+	for (size_t i = 0; i < g->input.n; i++)
+		if (!in[i].type.rank)
+			in[i].type = graph_node(g, g->input.p[i])->type;
+	if (!eval_graph(s->a, g, in, out, NULL, NULL, &err))
+		fail_msg("%s: %s", entry, err);
+}
+
+static void
+near(const Tensor *t, size_t i, double want)
+{
+	if (!(fabs((double)((const float *)t->data)[i] - want) < 1e-5))
+		fail_msg("[%zu]: %g, wanted %g", i, (double)((const float *)t->data)[i], want);
+}
+
+/* A picture 40 wide and 20 high in a frame of 64: scaled by 1.6, with 16 grey rows above. */
+static void
+test_letterbox(void **state)
+{
+	Spec s = spec_file("tests/elab/post.y12", NULL);
+	static unsigned char pixels[20 * 40 * 3];
+	float boxes[8] = { 16, 24, 32, 40, -10, 0, 100, 100 };
+	static const double want[8] = { 10, 5, 20, 15, 0, 0, 40, 20 };
+	Tensor in[2] = { { type_of(DT_U8, 3, (int64_t[]){ 20, 40, 3 }), pixels }, { .data = boxes } }, out[2];
+
+	(void)state;
+	assert_string_equal(s.messages, "");
+	for (size_t i = 0; i < sizeof(pixels); i++)
+		pixels[i] = (unsigned char)(i % 3 == 0 ? 200 : i % 3 == 1 ? 100 : 0);
+	run_post(&s, "back", in, out);
+	for (size_t i = 0; i < 8; i++)
+		near(&out[1], i, want[i]);
+	near(&out[0], 15 * 64 + 5, 114.0 / 255);
+	near(&out[0], 16 * 64 + 5, 200.0 / 255);
+	near(&out[0], 64 * 64 + 47 * 64 + 63, 100.0 / 255);
+	near(&out[0], 64 * 64 + 48 * 64 + 63, 114.0 / 255);
+	near(&out[0], 2 * 64 * 64 + 20 * 64, 0);
+	spec_free(&s);
+}
+
+/* Two boxes of one class that share 0.9, and a third of the other class in the same place. */
+static void
+test_suppress(void **state)
+{
+	Spec s = spec_file("tests/elab/post.y12", NULL);
+	float box[12] = { 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 9, 10 };
+	float score[6] = { 0.9f, 0.8f, 0.1f, 0.1f, 0.2f, 0.7f };
+	int32_t agnostic = 1;
+	Tensor in[7] = { { .data = box }, { .data = score } }, out[3];
+	const int32_t *label;
+
+	(void)state;
+	run_post(&s, "best", in, out);
+	label = out[2].data;
+	assert_int_equal(label[0], 0);
+	assert_int_equal(label[1], 1);
+	assert_int_equal(label[2], -1);
+	assert_int_equal(label[3], -1);
+	near(&out[1], 0, 0.9);
+	near(&out[1], 1, 0.7);
+	near(&out[1], 2, 0);
+	for (size_t i = 0; i < 8; i++)
+		near(&out[0], i, i % 4 < 2 ? 5 : 15);
+
+	in[3].data = &agnostic;
+	run_post(&s, "best", in, out);
+	label = out[2].data;
+	assert_int_equal(label[0], 0);
+	assert_int_equal(label[1], -1);
+	spec_free(&s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hash), cmocka_unit_test(test_n), cmocka_unit_test(test_s), cmocka_unit_test(test_m),
 		cmocka_unit_test(test_l), cmocka_unit_test(test_x), cmocka_unit_test(test_maps), cmocka_unit_test(test_batch),
-		cmocka_unit_test(test_first_release),
+		cmocka_unit_test(test_first_release), cmocka_unit_test(test_letterbox), cmocka_unit_test(test_suppress),
 	};
 
 	return cmocka_run_group_tests_name("network", tests, NULL, NULL);
