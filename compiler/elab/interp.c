@@ -510,6 +510,10 @@ match_shape(Interp *I, Env *e, const Ast *want, const Type *t, Span at, const ch
 
 		if (k->kind == AST_any || (k->kind == AST_range && !k->kid[0] && !k->kid[1]))
 			continue;
+		if (t->dim[i] < 0) {
+			fail(I, at, "shape", "dimension %d of %s, %s, is known only when it runs: write `..`", i, what, type_text(I->a, t));
+			return false;
+		}
 		if (dim_name_is_new(e, k)) {
 			env_def(I->a, e, k->name, V(INT, .i = t->dim[i]), k->span);
 			continue;
@@ -1149,6 +1153,12 @@ eval_index(Interp *I, Env *e, const Ast *a)
 }
 
 static Value
+open_side(Interp *I, const Type *t, Span at)
+{
+	return fail(I, at, "shape", "the sides of %s are known only when it runs", type_text(I->a, t));
+}
+
+static Value
 tensor_field(Interp *I, Value x, const Ast *a)
 {
 	static const struct { const char *name; int axis; } side[] = {
@@ -1162,13 +1172,18 @@ tensor_field(Interp *I, Value x, const Ast *a)
 			if (t->rank < 2 || side[i].axis >= t->rank)
 				return fail(I, a->at, "field", "%s has no %s: a picture of features is [batch, channels, height, width]",
 				            type_text(I->a, t), a->name);
+			if (t->dim[side[i].axis] < 0)
+				return open_side(I, t, a->at);
 			return V(INT, .i = t->dim[side[i].axis]);
 		}
 	if (!strcmp(a->name, "shape")) {
 		Value d[MAX_RANK];
 
-		for (int i = 0; i < t->rank; i++)
+		for (int i = 0; i < t->rank; i++) {
+			if (t->dim[i] < 0)
+				return open_side(I, t, a->at);
 			d[i] = V(INT, .i = t->dim[i]);
+		}
 		return value_items(I->a, V_TUPLE, d, (size_t)t->rank);
 	}
 	if (!strcmp(a->name, "rank"))

@@ -25,4 +25,4 @@ tests_elab_test_network_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_elab_test_network_LDADD = libelab.la $(CMOCKA_LIBS) $(JANSSON_LIBS) -lm
 endif
 EXTRA_DIST += tests/elab/yolov12-params.tsv tests/elab/eval_96x64.json \
-	tests/elab/first-release.y12 tests/elab/post.y12 tests/golden/elab
+	tests/elab/first-release.y12 tests/elab/post.y12 tests/elab/info-l.want tests/golden/elab

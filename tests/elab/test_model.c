@@ -262,12 +262,32 @@ test_pictures(void **state)
 	spec_free(&s);
 }
 
+/* What `yolo12c info` prints; BLESS=1 writes it anew. */
+static void
+test_table(void **state)
+{
+	Spec s = model("l", NULL, NULL, "forward");
+	const char *path = in_srcdir(s.a, "tests/elab/info-l.want"), *err;
+	char *text;
+	size_t n, len;
+	FILE *f = open_memstream(&text, &n);
+
+	(void)state;
+	model_info_print(f, model_info(s.a, s.e));
+	fclose(f);
+	if (getenv("BLESS"))
+		assert_null(file_write(s.a, path, text, n));
+	assert_string_equal(text, file_read(s.a, path, &len, &err));
+	free(text);
+	spec_free(&s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parameters), cmocka_unit_test(test_numbers), cmocka_unit_test(test_classes),
-		cmocka_unit_test(test_families),		cmocka_unit_test(test_outputs), cmocka_unit_test(test_pictures),
+		cmocka_unit_test(test_families),		cmocka_unit_test(test_outputs), cmocka_unit_test(test_pictures), cmocka_unit_test(test_table),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
