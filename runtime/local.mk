@@ -3,7 +3,8 @@ include runtime/media/local.mk
 include runtime/data/local.mk
 
 core_sources = runtime/yolo12c.h runtime/core/engine.h runtime/core/format.h \
-	runtime/core/open.c runtime/core/run.c runtime/core/host.c runtime/core/pool.c
+	runtime/core/open.c runtime/core/run.c runtime/core/host.c runtime/core/pool.c \
+	runtime/core/cuda.c
 
 # libcore.la is for our own programs and tests, which then need no installed library.
 noinst_LTLIBRARIES += libcore.la

@@ -60,8 +60,12 @@ typedef struct y12_engine y12_engine;
 
 /** How to open an engine. */
 typedef struct y12_options {
-	const char *device;     /**< NULL or "host"; "host:4" = with 4 threads; "cuda:0" */
+	const char *device;     /**< NULL or "host"; "host:4" = with 4 threads; "cuda:1", "gpu" = "cuda:0", "1" */
 	int threads;            /**< host: 0 = one a processor */
+	size_t picture_bytes;   /**< cuda: room for each input of any size, reserved at open; 0 = 64 MiB among
+	                             them, but at least 8 MiB each */
+	const char *cache_dir;  /**< cuda: the user's own folder, where what the driver compiles is kept;
+	                             NULL = compile at each open */
 } y12_options;
 
 /**
@@ -122,7 +126,8 @@ Y12_API size_t y12_const_bytes(const y12_engine *eng);
  *
  * @return Y12_OK.
  *         Y12_NOENTRY: the engine has no entry of that name.
- *         Y12_SHAPE:   a tensor is missing, or differs from y12_entry_io().
+ *         Y12_SHAPE:   a tensor is missing, or differs from y12_entry_io(), or a picture is
+ *                      larger than y12_options.picture_bytes.
  *         Y12_DEVICE:  a driver call failed; only y12_engine_close() is left.
  *         y12_message(eng) then names the tensor or the call.
  *
@@ -134,6 +139,20 @@ Y12_API y12_status y12_run(y12_engine *eng, const char *entry, const y12_tensor 
 /** Seconds that the last y12_run() spent in the launches of a phase: "pre" (until the picture is
  *  the network's input), "net", "post" (from the decoded boxes on), "all". */
 Y12_API double y12_seconds(const y12_engine *eng, const char *phase);
+
+/** Time of the launches of an entry alone: brings the inputs to the device once, then runs the
+ *  launches `repeats` times in a row and writes how long each run took; no outputs are copied.
+ *  y12_seconds() then tells of the last run. */
+Y12_API y12_status y12_bench(y12_engine *eng, const char *entry, const y12_tensor *io, size_t nio,
+                             size_t repeats, double *seconds);
+
+/** A fact about the device, NULL if there is none such: "kind" ("host", "cuda"), and for cuda "name" (of the
+ *  card), "sm" ("90"), "driver" (the CUDA version it knows, "13.0"), "code" (which code runs, and where it came
+ *  from), "free" and "total" (bytes of its memory, now).  The text is good until the next call. */
+Y12_API const char *y12_device(const y12_engine *eng, const char *what);
+
+/** Bytes of device memory that the engine reserved: arena, and for cuda constants, inputs and sizes. */
+Y12_API size_t y12_device_bytes(const y12_engine *eng);
 
 /** Time of each launch of an entry, for `bench` and `explain`: runs it once with a clock around every
  *  launch.  calls back with the kernel's name, the layer's path and the seconds. */

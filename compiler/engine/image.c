@@ -103,6 +103,7 @@ engine_image(Arena *a, const Program *p, const ProgCode *code, size_t ncode, siz
 	}
 	for (size_t i = 0; i < ncode; i++)
 		codes[i].blob = section(&lay, code[i].bytes, 1, Y12E_PAGE);
+	h.tmaps = section(&lay, p->tmap.n, sizeof(y12e_tmap), 8);
 	h.consts = section(&lay, (uint64_t)p->const_bytes, 1, Y12E_ALIGN);
 	h.file_bytes = up(lay.at, 8);
 
@@ -129,9 +130,10 @@ engine_image(Arena *a, const Program *p, const ProgCode *code, size_t ncode, siz
 			const ProgLaunch *x = &e->launch.p[j];
 			y12e_launch *o = (y12e_launch *)(im + h.launches.offset) + l;
 
-			*o = (y12e_launch){ x->kernel, (uint32_t)g, (uint32_t)x->arg.n, string(&s, x->layer), (uint32_t)x->phase, 0 };
+			*o = (y12e_launch){ x->kernel, (uint32_t)g, (uint32_t)x->arg.n, string(&s, x->layer), (uint32_t)x->phase,
+			                   x->programmatic ? Y12E_PROGRAMMATIC : 0 };
 			for (size_t m = 0; m < x->arg.n; m++, g++) {
-				static const uint32_t kind[] = { Y12E_ARENA, Y12E_CONST, Y12E_INPUT, Y12E_DIMS };
+				static const uint32_t kind[] = { Y12E_ARENA, Y12E_CONST, Y12E_INPUT, Y12E_DIMS, Y12E_TMAP };
 				const ProgArg *y = &x->arg.p[m];
 
 				((y12e_arg *)(im + h.args.offset))[g] = (y12e_arg){
@@ -150,7 +152,15 @@ engine_image(Arena *a, const Program *p, const ProgCode *code, size_t ncode, siz
 			o->grid[j] = (uint32_t)k->grid[j];
 			o->block[j] = (uint32_t)k->block[j];
 		}
+		for (size_t c = 0; c < ncode; c++) {
+			if (code[c].shared)
+				o->shared = MAX(o->shared, code[c].shared[i]);
+			if (code[c].cluster)
+				memcpy(o->cluster, code[c].cluster[i], sizeof o->cluster);
+		}
 	}
+	if (p->tmap.n)
+		memcpy(im + h.tmaps.offset, p->tmap.p, p->tmap.n * sizeof *p->tmap.p);
 	for (size_t i = 0; i < map_count(p->meta); i++)
 		((y12e_meta *)(im + h.metas.offset))[i] =
 			(y12e_meta){ string(&s, map_key(p->meta, i)), string(&s, map_value(p->meta, i)) };
@@ -158,7 +168,7 @@ engine_image(Arena *a, const Program *p, const ProgCode *code, size_t ncode, siz
 		((y12e_code *)(im + h.codes.offset))[i] = codes[i];
 		memcpy(im + codes[i].blob.offset, code[i].blob, code[i].bytes);
 		for (size_t j = 0; j < p->kernel.n; j++)
-			((uint64_t *)(im + codes[i].entry.offset))[j] = code[i].entry[j];
+			((uint64_t *)(im + codes[i].entry.offset))[j] = code[i].entry ? code[i].entry[j] : 0;
 	}
 	if (p->const_bytes)
 		memcpy(im + h.consts.offset, p->consts, (size_t)p->const_bytes);

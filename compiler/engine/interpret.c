@@ -42,6 +42,19 @@ program_interpret(const Program *p, const char *entry, const Tensor *in, Tensor 
 			const ProgTensor *t = &e->tensor.p[x->tensor];
 
 			switch (x->kind) {
+			case PROG_TMAP: {       /* as the memory that it describes */
+				const y12e_tmap *m = &p->tmap.p[x->tensor];
+				uint64_t reach = 0;
+
+				if (m->place == Y12E_INPUT && !in[m->tensor].data) {
+					*err = arena_printf(a, "input %s is missing", e->tensor.p[m->tensor].name);
+					return false;
+				}
+				y12e_tmap_wrong(m, &reach);
+				arg[j] = (KArg){ (m->place == Y12E_ARENA ? arena : m->place == Y12E_CONST ? p->consts
+				                  : (uint8_t *)in[m->tensor].data) + m->offset, (size_t)reach };
+				break;
+			}
 			case PROG_ARENA:
 				arg[j] = (KArg){ arena + x->offset, (size_t)x->bytes };
 				break;

@@ -212,6 +212,31 @@ program_work(const Program *p, const Graph *g, uint32_t group, int64_t offset, i
 	return (ProgArg){ PROG_ARENA, 0, g->buf.p[g->group.p[group].work_buf].offset + offset, bytes };
 }
 
+static const char *
+tmap_problem(const Program *p, const ProgEntry *e, const ProgArg *x)
+{
+	const y12e_tmap *t;
+	uint64_t reach, limit;
+	const char *wrong;
+
+	if (x->tensor >= p->tmap.n)
+		return "the number of a tensor map";
+	t = &p->tmap.p[x->tensor];
+	if ((wrong = y12e_tmap_wrong(t, &reach)))
+		return wrong;
+	if (t->place == Y12E_INPUT) {
+		int64_t bytes = t->tensor < e->tensor.n && !e->tensor.p[t->tensor].output
+		              ? type_bytes(&e->tensor.p[t->tensor].type) : -1;
+
+		if (bytes < 0)
+			return "a tensor map's input";
+		limit = (uint64_t)bytes;
+	} else {
+		limit = (uint64_t)(t->place == Y12E_ARENA ? p->arena_bytes : p->const_bytes);
+	}
+	return t->offset > limit || reach > limit - t->offset ? "a tensor map's place" : NULL;
+}
+
 bool
 program_verify(const Program *p, const char **err)
 {
@@ -245,6 +270,10 @@ program_verify(const Program *p, const char **err)
 				int64_t limit = x->kind == PROG_ARENA ? p->arena_bytes
 				              : x->kind == PROG_CONST ? p->const_bytes : INT64_MAX;
 
+				if (x->kind == PROG_TMAP) {
+					what = tmap_problem(p, e, x);
+					continue;
+				}
 				if (x->offset < 0 || x->bytes > limit - x->offset)
 					what = "an argument's place";
 				else if (need >= 0 && x->bytes >= 0 && need > x->bytes)

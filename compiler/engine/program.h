@@ -24,12 +24,13 @@
 #include "base/diag.h"
 #include "graph/graph.h"
 #include "kir/kir.h"
+#include "runtime/core/format.h"
 
-typedef enum ProgArgKind { PROG_ARENA, PROG_CONST, PROG_INPUT, PROG_DIMS } ProgArgKind;
+typedef enum ProgArgKind { PROG_ARENA, PROG_CONST, PROG_INPUT, PROG_DIMS, PROG_TMAP } ProgArgKind;
 
 typedef struct ProgArg {
 	ProgArgKind kind;
-	uint32_t tensor;        /* INPUT, DIMS: index in the entry's tensors */
+	uint32_t tensor;        /* INPUT, DIMS: index in the entry's tensors; TMAP: in the program's maps */
 	int64_t offset;         /* bytes */
 	int64_t bytes;          /* that the kernel can reach from there; -1: known when it runs */
 } ProgArg;
@@ -40,6 +41,7 @@ extern const char *const phase_name[3];
 typedef struct ProgLaunch {
 	uint32_t kernel;
 	Phase phase;
+	bool programmatic;      /* may begin while the launch before it ends */
 	const char *layer;
 	VEC(ProgArg) arg;
 } ProgLaunch;
@@ -61,6 +63,7 @@ typedef struct Program {
 	Arena *a;
 	VEC(Kernel *) kernel;
 	VEC(ProgEntry) entry;
+	VEC(y12e_tmap) tmap;    /* an input's `tensor` counts in the entry that uses the map */
 	uint8_t *consts;        /* 64-byte aligned pieces */
 	int64_t const_bytes, const_cap;
 	int64_t arena_bytes;
@@ -94,12 +97,15 @@ Program *program_parse(Arena *a, Diag *d, const Source *src, const void *consts,
  * and each output. */
 bool program_interpret(const Program *p, const char *entry, const Tensor *in, Tensor *out, Arena *a, const char **err);
 
-/* Code for one target: blob and entry points, as the back end left them. */
+/* Code for one target as the back end left it: for hosts machine code and where each kernel begins; for
+ * GPUs modules (PTX with its NUL, or cubins) and where that of each kernel begins. */
 typedef struct ProgCode {
 	const char *target;
 	const void *blob;
 	size_t bytes;
-	const size_t *entry;
+	const size_t *entry;            /* one a kernel; NULL: all 0 (one module) */
+	const uint32_t *shared;         /* dynamic shared memory, one a kernel; NULL: none */
+	const uint32_t (*cluster)[3];   /* one a kernel; NULL: none */
 } ProgCode;
 
 /* The engine (runtime/core/format.h) as one image, 64-byte aligned. */

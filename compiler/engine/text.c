@@ -12,6 +12,7 @@
 
 #include "engine/consts.h"
 #include "engine/program.h"
+#include "runtime/yolo12c.h"
 
 /* ---- out ------------------------------------------------------------------------ */
 
@@ -43,12 +44,75 @@ print_type(FILE *f, const Type *t)
 	fputc(']', f);
 }
 
+static const char *const tmap_kind[] = { "tile", "im2col" };
+static const char *const place_word[] = { "arena", "const", "input", "dims", "tmap" };
+
+/* y12_dtype and DType name the same types */
+static const char *
+tmap_dtype(uint32_t t)
+{
+	static const DType of[] = {
+		[Y12_U8] = DT_U8, [Y12_BOOL] = DT_BOOL, [Y12_I32] = DT_I32, [Y12_I64] = DT_I64,
+		[Y12_F16] = DT_F16, [Y12_BF16] = DT_BF16, [Y12_F32] = DT_F32, [Y12_F64] = DT_F64,
+	};
+
+	return t < COUNT(of) ? dtype_info[of[t]].name : "?";
+}
+
+static void
+print_list(FILE *f, const char *name, int n, const int64_t *x)
+{
+	fprintf(f, " %s [", name);
+	for (int i = 0; i < n; i++)
+		fprintf(f, i ? ", %" PRId64 : "%" PRId64, x[i]);
+	fputc(']', f);
+}
+
+/* the lists of a map, by name, as print and parse share them */
+typedef struct TmapLists { int64_t dim[5], stride[5], step[5], box[5], lower[5], upper[5]; } TmapLists;
+
+static void
+print_tmap(FILE *f, const y12e_tmap *t)
+{
+	int r = (int)t->rank;
+	TmapLists l = { 0 };
+
+	for (int i = 0; i < r; i++) {
+		l.dim[i] = (int64_t)t->dim[i];
+		l.step[i] = t->step[i];
+		l.box[i] = t->box[i];
+	}
+	for (int i = 0; i + 1 < r; i++)
+		l.stride[i] = (int64_t)t->stride[i];
+	for (int i = 0; i < 3; i++) {
+		l.lower[i] = t->lower[i];
+		l.upper[i] = t->upper[i];
+	}
+	fprintf(f, "  tmap %s %s", tmap_kind[t->kind], tmap_dtype(t->dtype));
+	print_list(f, "dim", r, l.dim);
+	print_list(f, "stride", r - 1, l.stride);
+	print_list(f, "step", r, l.step);
+	if (t->kind == Y12E_TILE) {
+		print_list(f, "box", r, l.box);
+	} else {
+		print_list(f, "lower", r - 2, l.lower);
+		print_list(f, "upper", r - 2, l.upper);
+		fprintf(f, " columns %" PRIu32 " %" PRIu32, t->channels, t->pixels);
+	}
+	fprintf(f, " swizzle %" PRIu32 " %s", t->swizzle, place_word[t->place]);
+	if (t->place == Y12E_INPUT)
+		fprintf(f, " %" PRIu32, t->tensor);
+	fprintf(f, "+%" PRIu64 "\n", t->offset);
+}
+
 static void
 print_arg(FILE *f, const ProgEntry *e, const ProgArg *x)
 {
-	static const char *const word[] = { "arena", "const", "input", "dims" };
-
-	fputs(word[x->kind], f);
+	fputs(place_word[x->kind], f);
+	if (x->kind == PROG_TMAP) {
+		fprintf(f, " %" PRIu32, x->tensor);
+		return;
+	}
 	if (x->kind == PROG_INPUT || x->kind == PROG_DIMS)
 		fprintf(f, " %s", e->tensor.p[x->tensor].name);
 	fprintf(f, "+%" PRId64, x->offset);
@@ -74,6 +138,8 @@ program_print(FILE *f, const Program *p)
 		print_string(f, map_value(p->meta, i));
 		fputc('\n', f);
 	}
+	for (size_t i = 0; i < p->tmap.n; i++)
+		print_tmap(f, &p->tmap.p[i]);
 	for (size_t i = 0; i < p->entry.n; i++) {
 		const ProgEntry *e = &p->entry.p[i];
 
@@ -97,6 +163,8 @@ program_print(FILE *f, const Program *p)
 			}
 			fputs(") ", f);
 			print_string(f, l->layer);
+			if (l->programmatic)
+				fputs(" programmatic", f);
 			fputc('\n', f);
 		}
 		fputs("  }\n", f);
@@ -245,21 +313,115 @@ type(Reader *r)
 	return t;
 }
 
+static uint32_t
+small(Reader *r, int64_t most)
+{
+	int64_t x = number(r);
+
+	if (x > most)
+		expected(r, "a smaller number");
+	return (uint32_t)x;
+}
+
+/* name [1, -2, …] with exactly n numbers */
+static void
+list(Reader *r, const char *name, int n, int64_t *x)
+{
+	need(r, name);
+	need(r, "[");
+	for (int i = 0; i < n && !r->bad; i++) {
+		bool minus;
+
+		if (i)
+			need(r, ",");
+		minus = take(r, "-");
+		x[i] = number(r);
+		if (minus)
+			x[i] = -x[i];
+	}
+	need(r, "]");
+}
+
+static y12e_tmap
+tmap(Reader *r)
+{
+	y12e_tmap t = { 0 };
+	TmapLists l = { 0 };
+	const char *w = word(r);
+	int n = 0;
+
+	t.kind = strcmp(w, tmap_kind[Y12E_IM2COL]) == 0 ? Y12E_IM2COL : Y12E_TILE;
+	if (strcmp(w, tmap_kind[t.kind]) != 0)
+		expected(r, "tile or im2col");
+	w = word(r);
+	for (t.dtype = Y12_U8; t.dtype <= Y12_F64 && strcmp(w, tmap_dtype(t.dtype)) != 0;)
+		t.dtype++;
+	need(r, "dim");
+	need(r, "[");
+	while (!r->bad && !take(r, "]")) {
+		if (n == 5) {
+			expected(r, "at most 5 dimensions");
+			break;
+		}
+		if (n)
+			need(r, ",");
+		l.dim[n++] = number(r);
+	}
+	t.rank = (uint32_t)n;
+	list(r, "stride", MAX(n - 1, 0), l.stride);
+	list(r, "step", n, l.step);
+	if (t.kind == Y12E_TILE) {
+		list(r, "box", n, l.box);
+	} else {
+		list(r, "lower", MAX(n - 2, 0), l.lower);
+		list(r, "upper", MAX(n - 2, 0), l.upper);
+		need(r, "columns");
+		t.channels = small(r, UINT32_MAX);
+		t.pixels = small(r, UINT32_MAX);
+	}
+	need(r, "swizzle");
+	t.swizzle = small(r, 128);
+	w = word(r);
+	for (t.place = 0; t.place <= Y12E_INPUT && strcmp(w, place_word[t.place]) != 0;)
+		t.place++;
+	if (t.place > Y12E_INPUT)
+		expected(r, "arena, const or input");
+	if (t.place == Y12E_INPUT)
+		t.tensor = small(r, UINT32_MAX);
+	need(r, "+");
+	t.offset = (uint64_t)number(r);
+	for (int i = 0; i < n; i++) {
+		t.dim[i] = (uint64_t)l.dim[i];
+		t.step[i] = (uint32_t)MIN(l.step[i], 255);
+		t.box[i] = (uint32_t)MIN(l.box[i], UINT32_MAX);
+	}
+	for (int i = 0; i + 1 < n; i++)
+		t.stride[i] = (uint64_t)l.stride[i];
+	for (int i = 0; i < 3; i++) {
+		t.lower[i] = (int32_t)MAX(MIN(l.lower[i], INT32_MAX), INT32_MIN);
+		t.upper[i] = (int32_t)MAX(MIN(l.upper[i], INT32_MAX), INT32_MIN);
+	}
+	return t;
+}
+
 static ProgArg
 arg(Reader *r, const ProgEntry *e)
 {
-	static const char *const kind[] = { "arena", "const", "input", "dims" };
 	ProgArg x = { .bytes = -1 };
 	const char *w = word(r);
 	size_t k = 0;
 
-	while (k < COUNT(kind) && strcmp(w, kind[k]) != 0)
+	while (k < COUNT(place_word) && strcmp(w, place_word[k]) != 0)
 		k++;
-	if (k == COUNT(kind)) {
-		expected(r, "arena, const, input or dims");
+	if (k == COUNT(place_word)) {
+		expected(r, "arena, const, input, dims or tmap");
 		return x;
 	}
 	x.kind = (ProgArgKind)k;
+	if (x.kind == PROG_TMAP) {
+		x.tensor = small(r, UINT32_MAX);
+		return x;
+	}
 	if (x.kind == PROG_INPUT || x.kind == PROG_DIMS) {
 		const char *name = word(r);
 
@@ -299,6 +461,7 @@ launch(Reader *r, Program *p, ProgEntry *e)
 		vec_push(r->a, &l.arg, arg(r, e));
 	}
 	l.layer = string(r);
+	l.programmatic = take_word(r, "programmatic");
 	if (!r->bad)
 		vec_push(r->a, &e->launch, l);
 }
@@ -386,10 +549,12 @@ program_parse(Arena *a, Diag *d, const Source *src, const void *consts, size_t c
 			const char *value = string(&r);
 
 			map_set(p->meta, key, (void *)(uintptr_t)value);
+		} else if (take_word(&r, "tmap")) {
+			vec_push(a, &p->tmap, tmap(&r));
 		} else if (take_word(&r, "entry")) {
 			entry(&r, p);
 		} else {
-			expected(&r, "arena, const, meta, entry or '}'");
+			expected(&r, "arena, const, meta, tmap, entry or '}'");
 		}
 	}
 	if (r.bad)

@@ -45,6 +45,7 @@ add_entry(Arena *a, EngineView *v, const y12e_entry *e, const uint8_t *im, const
 {
 	static const ProgArgKind kind[] = {
 		[Y12E_ARENA] = PROG_ARENA, [Y12E_CONST] = PROG_CONST, [Y12E_INPUT] = PROG_INPUT, [Y12E_DIMS] = PROG_DIMS,
+		[Y12E_TMAP] = PROG_TMAP,
 	};
 	const y12e_tensor *tensors = (const void *)(im + h->tensors.offset);
 	const y12e_launch *launches = (const void *)(im + h->launches.offset);
@@ -63,7 +64,8 @@ add_entry(Arena *a, EngineView *v, const y12e_entry *e, const uint8_t *im, const
 	}
 	for (uint32_t i = e->launch; i < e->launch + e->nlaunch; i++) {
 		const y12e_launch *l = &launches[i];
-		ProgLaunch x = { .kernel = l->kernel, .phase = (Phase)l->phase, .layer = strings + l->layer };
+		ProgLaunch x = { .kernel = l->kernel, .phase = (Phase)l->phase, .layer = strings + l->layer,
+		                 .programmatic = l->flags & Y12E_PROGRAMMATIC };
 
 		for (uint32_t k = l->arg; k < l->arg + l->narg; k++)
 			vec_push(a, &x.arg, ((ProgArg){ kind[args[k].kind], args[k].tensor, (int64_t)args[k].offset,
@@ -101,6 +103,8 @@ engine_view(Arena *a, const void *image)
 	}
 	for (uint64_t i = 0; i < h.entries.count; i++)
 		add_entry(a, v, (const y12e_entry *)(im + h.entries.offset) + i, im, &h);
+	for (uint64_t i = 0; i < h.tmaps.count; i++)
+		vec_push(a, &p->tmap, ((const y12e_tmap *)(im + h.tmaps.offset))[i]);
 	for (uint64_t i = 0; i < h.metas.count; i++) {
 		const y12e_meta *m = (const y12e_meta *)(im + h.metas.offset) + i;
 
@@ -109,8 +113,8 @@ engine_view(Arena *a, const void *image)
 	for (uint64_t i = 0; i < h.codes.count; i++) {
 		const y12e_code *c = (const y12e_code *)(im + h.codes.offset) + i;
 
-		vec_push(a, &v->code, ((ProgCode){ strings + c->target, im + c->blob.offset, c->blob.count,
-		                                   (const size_t *)(im + c->entry.offset) }));
+		vec_push(a, &v->code, ((ProgCode){ .target = strings + c->target, .blob = im + c->blob.offset,
+		                                   .bytes = c->blob.count, .entry = (const size_t *)(im + c->entry.offset) }));
 	}
 	return v;
 }

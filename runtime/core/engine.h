@@ -1,8 +1,9 @@
 /* engine.h -- an open engine; private to runtime/core.
  *
  *     open.c   maps the file, checks everything in it, builds this
- *     run.c    binds the caller's tensors and walks the launches
+ *     run.c    binds the caller's tensors and asks the device for the rest
  *     host.c   the device "host": code, threads
+ *     cuda.c   the device "cuda": one arena, one graph for each entry
  *
  * Everything is reserved when the engine is opened; running allocates nothing.
  *
@@ -20,6 +21,26 @@
 typedef void HostKernel(void *const *arg, const int64_t task[3]);
 typedef struct Pool Pool;
 
+/* What a device does for an open engine.  The callers have checked the image, and for an entry
+ * that every tensor it needs is in bound[] with its sizes in dims[].  After an error of open, and
+ * after Y12_DEVICE, only close is called. */
+typedef struct Device {
+	const char *name;
+	y12_status (*open)(y12_engine *e, const y12_options *opt, int number);
+	void (*close)(y12_engine *e);
+	/* brings the inputs to where kernels read them */
+	y12_status (*upload)(y12_engine *e, const y12e_entry *n);
+	/* all launches, in order; fn: called for each, with the time it took; fills e->seconds */
+	y12_status (*launch)(y12_engine *e, const y12e_entry *n, y12_profile_fn *fn, void *user);
+	/* waits, and brings the wanted outputs to the caller */
+	y12_status (*fetch)(y12_engine *e, const y12e_entry *n);
+	/* all launches, `repeats` times in a row; time of each */
+	y12_status (*bench)(y12_engine *e, const y12e_entry *n, size_t repeats, double *seconds);
+	/* a fact (y12_device), NULL: not known */
+	const char *(*fact)(const y12_engine *e, const char *what);
+} Device;
+extern const Device device_host, device_cuda;
+
 struct y12_engine {
 	const uint8_t *image;           /* the file in memory */
 	size_t image_bytes;
@@ -32,29 +53,25 @@ struct y12_engine {
 	const y12e_arg *args;
 	const y12e_kernel *kernels;
 	const y12e_meta *metas;
+	const y12e_tmap *tmaps;
 	const uint8_t *consts;
 
-	uint8_t *arena;
-	void **ptr;                     /* one for each arg: where it points in this run */
 	int64_t (*dims)[Y12_MAX_RANK];  /* one for each tensor: sizes in this run */
-	const void **bound;             /* one for each tensor: the caller's memory */
-
-	uint8_t *code;                  /* executable copy */
-	size_t code_bytes;
-	HostKernel **kernel;            /* one for each kernel */
-	Pool *pool;
+	const void **bound;             /* one for each tensor: the caller's memory; an input that was left
+	                                 * out: its default; an output that is not wanted: NULL */
+	const Device *device;           /* NULL: none was opened */
+	void *state;                    /* the device's own */
+	size_t device_bytes;            /* memory that it reserved */
+	bool lost;                      /* a call of the driver failed: nothing works any more */
 
 	double seconds[3], all;         /* of the last run, by phase */
-	char message[512];
+	char message[1024];
 };
 
 y12_status y12_fail(y12_engine *e, y12_status s, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* host.c */
-y12_status host_open(y12_engine *e, int threads);
-void host_close(y12_engine *e);
-void host_launch(y12_engine *e, const y12e_launch *l);
+size_t y12_tensor_bytes(const y12e_tensor *t, const int64_t *dim);      /* at these sizes */
 
 Pool *pool_new(int threads);            /* NULL: threads can't be made */
 void pool_free(Pool *p);

@@ -65,12 +65,60 @@ tensor_bytes(const y12e_tensor *t)
 	return n;
 }
 
+/* a tensor map inside the entry that uses it */
+static const char *
+check_tmap(const y12_engine *e, const y12e_entry *n, uint32_t index)
+{
+	const y12e_header *h = &e->h;
+	const y12e_tmap *t;
+	const char *wrong;
+	uint64_t reach, limit;
+
+	if (index >= h->tmaps.count)
+		return "a tensor map's number";
+	t = &e->tmaps[index];
+	if ((wrong = y12e_tmap_wrong(t, &reach)))
+		return wrong;
+	if (t->place == Y12E_INPUT) {
+		if (t->tensor >= n->ntensor || e->tensors[n->tensor + t->tensor].flags & Y12E_OUTPUT)
+			return "a tensor map's input";
+		limit = (uint64_t)tensor_bytes(&e->tensors[n->tensor + t->tensor]);
+	} else {
+		limit = t->place == Y12E_ARENA ? h->arena_bytes : h->consts.count;
+	}
+	return t->offset > limit || reach > limit - t->offset ? "a tensor map's place" : NULL;
+}
+
+static const char *
+check_kernel(const y12e_kernel *k, uint64_t nstr)
+{
+	uint64_t tasks = 1, threads = 1, cluster = 1;
+
+	if (k->name >= nstr)
+		return "a kernel's name";
+	for (int j = 0; j < 3; j++) {
+		if (!k->grid[j] || tasks > UINT32_MAX / k->grid[j])
+			return "a kernel's grid";
+		if (!k->block[j] || k->block[j] > 1024)
+			return "a kernel's block";
+		if (!k->cluster[j] != !k->cluster[0] || k->cluster[j] > 16 ||
+		    (k->cluster[j] && k->grid[j] % k->cluster[j]))
+			return "a kernel's cluster";
+		tasks *= k->grid[j];
+		threads *= k->block[j];
+		cluster *= k->cluster[j];
+	}
+	return threads > 1024 ? "a kernel's block" : cluster > 16 ? "a kernel's cluster"
+	     : k->shared > 1 << 20 ? "a kernel's shared memory" : NULL;
+}
+
 /* What is wrong with the image; NULL: nothing. */
 static const char *
 check(y12_engine *e)
 {
 	const y12e_header *h = &e->h;
 	uint64_t nstr = h->strings.count, launches = 0, args = 0;
+	const char *wrong;
 
 	if (h->reserved)
 		return "the header";
@@ -91,6 +139,8 @@ check(y12_engine *e)
 		return "facts";
 	if (!inside(e, h->codes, sizeof(y12e_code), 8))
 		return "code table";
+	if (!inside(e, h->tmaps, sizeof(y12e_tmap), 8))
+		return "tensor maps";
 	if (!inside(e, h->consts, 1, Y12E_ALIGN))
 		return "constants";
 	if (h->arena_bytes > (uint64_t)1 << 46)
@@ -102,6 +152,7 @@ check(y12_engine *e)
 	e->args = (const void *)(e->image + h->args.offset);
 	e->kernels = (const void *)(e->image + h->kernels.offset);
 	e->metas = (const void *)(e->image + h->metas.offset);
+	e->tmaps = (const void *)(e->image + h->tmaps.offset);
 	e->consts = e->image + h->consts.offset;
 
 	for (uint64_t i = 0; i < h->metas.count; i++)
@@ -125,23 +176,14 @@ check(y12_engine *e)
 				return "a default's place";
 		}
 	}
-	for (uint64_t i = 0; i < h->kernels.count; i++) {
-		const y12e_kernel *k = &e->kernels[i];
-		uint64_t tasks = 1;
-
-		if (k->name >= nstr)
-			return "a kernel's name";
-		for (int j = 0; j < 3; j++) {
-			if (!k->grid[j] || !k->block[j] || tasks > UINT32_MAX / k->grid[j])
-				return "a kernel's grid";
-			tasks *= k->grid[j];
-		}
-	}
+	for (uint64_t i = 0; i < h->kernels.count; i++)
+		if ((wrong = check_kernel(&e->kernels[i], nstr)))
+			return wrong;
 	for (uint64_t i = 0; i < h->args.count; i++) {
 		const y12e_arg *a = &e->args[i];
 		uint64_t limit = a->kind == Y12E_ARENA ? h->arena_bytes : a->kind == Y12E_CONST ? h->consts.count : 0;
 
-		if (a->kind > Y12E_DIMS)
+		if (a->kind > Y12E_TMAP)
 			return "an argument";
 		if (a->kind <= Y12E_CONST && (a->offset > limit || a->bytes > limit - a->offset))
 			return "an argument's place";
@@ -160,6 +202,7 @@ check(y12_engine *e)
 			const y12e_launch *l = &e->launches[j];
 
 			if (l->kernel >= h->kernels.count || l->layer >= nstr || l->phase > Y12E_POST ||
+			    l->flags & ~(uint32_t)Y12E_PROGRAMMATIC ||
 			    l->arg > h->args.count || l->narg > h->args.count - l->arg ||
 			    l->narg != e->kernels[l->kernel].narg)
 				return "a launch";
@@ -172,6 +215,11 @@ check(y12_engine *e)
 
 				if (a->kind <= Y12E_CONST)
 					continue;
+				if (a->kind == Y12E_TMAP) {
+					if ((wrong = check_tmap(e, n, a->tensor)))
+						return wrong;
+					continue;
+				}
 				if (a->tensor >= n->ntensor || e->tensors[n->tensor + a->tensor].flags & Y12E_OUTPUT)
 					return "an argument";
 				limit = (uint64_t)tensor_bytes(&e->tensors[n->tensor + a->tensor]);
@@ -218,57 +266,45 @@ read_image(y12_engine *e)
 	return Y12_OK;
 }
 
-/* "host", "cpu", "host:4"; *threads keeps its value without a number. */
+/* "host", "cpu:4", "cuda:1", "gpu", "1": the device, and its number of threads or its index. */
 static y12_status
-parse_device(y12_engine *e, const char *device, int *threads)
+parse_device(y12_engine *e, const char *text, const Device **device, int *number)
 {
-	const char *rest = NULL;
-	char *end;
-	long n;
+	static const struct { const char *word; const Device *device; } words[] = {
+		{ "host", &device_host }, { "cpu", &device_host }, { "cuda", &device_cuda }, { "gpu", &device_cuda },
+		{ "", &device_cuda },
+	};
 
-	if (!device || strcmp(device, "host") == 0 || strcmp(device, "cpu") == 0)
-		return Y12_OK;
-	if (strncmp(device, "host:", 5) == 0)
-		rest = device + 5;
-	else if (strncmp(device, "cpu:", 4) == 0)
-		rest = device + 4;
-	if (rest) {
-		n = strtol(rest, &end, 10);
-		if (*rest && !*end && n >= 1 && n <= 256) {
-			*threads = (int)n;
+	text = text ? text : "host";
+	*number = 0;
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		size_t n = strlen(words[i].word);
+		bool host = words[i].device == &device_host;
+		const char *digits = text + n;
+		char *end;
+		long x = -1;
+
+		if (strncmp(text, words[i].word, n) != 0)
+			continue;
+		if (n ? *digits && *digits != ':' : *digits < '0' || *digits > '9')
+			continue;
+		*device = words[i].device;
+		if (n && !*digits)
 			return Y12_OK;
+		digits += n != 0;
+		if (*digits >= '0' && *digits <= '9') {
+			errno = 0;
+			x = strtol(digits, &end, 10);
+			x = *end || errno ? -1 : x;
 		}
-		return y12_fail(e, Y12_NODEVICE, "device '%s': the number of threads must be 1 to 256", device);
+		if (x < (host ? 1 : 0) || x > (host ? 256 : 255))
+			return y12_fail(e, Y12_NODEVICE, host ? "device '%s': the number of threads must be 1 to 256"
+			                : "device '%s': the number of the GPU must be 0 to 255", text);
+		*number = (int)x;
+		return Y12_OK;
 	}
-	return y12_fail(e, Y12_NODEVICE, "there is no device '%s'; this library has: host, host:THREADS", device);
-}
-
-/* all that running needs, reserved now */
-static y12_status
-reserve(y12_engine *e)
-{
-	size_t arena = e->h.arena_bytes ? e->h.arena_bytes : Y12E_ALIGN;
-
-	e->arena = mmap(NULL, arena, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (e->arena == MAP_FAILED) {
-		e->arena = NULL;
-		return y12_fail(e, Y12_NOMEMORY, "the arena of %zu bytes can't be reserved: %s", arena, strerror(errno));
-	}
-	madvise(e->arena, arena, MADV_HUGEPAGE);
-	e->ptr = calloc(e->h.args.count + 1, sizeof *e->ptr);
-	e->dims = calloc(e->h.tensors.count + 1, sizeof *e->dims);
-	e->bound = calloc(e->h.tensors.count + 1, sizeof *e->bound);
-	if (!e->ptr || !e->dims || !e->bound)
-		return y12_fail(e, Y12_NOMEMORY, "out of memory");
-	for (uint64_t i = 0; i < e->h.args.count; i++) {
-		const y12e_arg *a = &e->args[i];
-
-		if (a->kind == Y12E_ARENA)
-			e->ptr[i] = e->arena + a->offset;
-		else if (a->kind == Y12E_CONST)
-			e->ptr[i] = (void *)(uintptr_t)(e->consts + a->offset);
-	}
-	return Y12_OK;
+	return y12_fail(e, Y12_NODEVICE, "there is no device '%s'; this library has: host, host:THREADS, cuda:GPU",
+	                text);
 }
 
 /* Gives back all that the engine has.  Only the message is left, so that whoever asks an
@@ -278,12 +314,10 @@ release(y12_engine *e)
 {
 	char message[sizeof e->message];
 
-	host_close(e);
-	if (e->arena)
-		munmap(e->arena, e->h.arena_bytes ? e->h.arena_bytes : Y12E_ALIGN);
+	if (e->device)
+		e->device->close(e);
 	if (e->mapped)
 		munmap((void *)(uintptr_t)e->image, e->image_bytes);
-	free(e->ptr);
 	free(e->dims);
 	free(e->bound);
 	memcpy(message, e->message, sizeof message);
@@ -292,13 +326,29 @@ release(y12_engine *e)
 }
 
 static y12_status
-open_image(y12_engine *e, const y12_options *opt)
+open_device(y12_engine *e, const y12_options *opt)
 {
-	int threads = opt ? opt->threads : 0;
+	const Device *device = NULL;
+	int number = 0;
 	y12_status s;
 
-	if ((s = read_image(e)) || (s = parse_device(e, opt ? opt->device : NULL, &threads)) || (s = reserve(e)) ||
-	    (s = host_open(e, threads)))
+	if ((s = parse_device(e, opt->device, &device, &number)))
+		return s;
+	e->dims = calloc(e->h.tensors.count + 1, sizeof *e->dims);
+	e->bound = calloc(e->h.tensors.count + 1, sizeof *e->bound);
+	if (!e->dims || !e->bound)
+		return y12_fail(e, Y12_NOMEMORY, "out of memory");
+	e->device = device;
+	return device->open(e, opt, number);
+}
+
+static y12_status
+open_image(y12_engine *e, const y12_options *opt)
+{
+	static const y12_options plain;
+	y12_status s;
+
+	if ((s = read_image(e)) || (s = open_device(e, opt ? opt : &plain)))
 		release(e);
 	return s;
 }
@@ -383,6 +433,18 @@ y12_meta(const y12_engine *e, const char *key)
 		if (strcmp(e->strings + e->metas[i].key, key) == 0)
 			return e->strings + e->metas[i].value;
 	return NULL;
+}
+
+const char *
+y12_device(const y12_engine *e, const char *what)
+{
+	return !e->device ? NULL : strcmp(what, "kind") == 0 ? e->device->name : e->device->fact(e, what);
+}
+
+size_t
+y12_device_bytes(const y12_engine *e)
+{
+	return e->device_bytes;
 }
 
 size_t

@@ -1,7 +1,6 @@
-/* run.c -- binds the caller's tensors to an entry and walks its launches.
+/* run.c -- binds the caller's tensors to an entry; the device does the rest.
  *
- * Inputs are read where the caller keeps them; outputs are copied out of the arena at
- * the end.  Nothing is allocated.
+ * Nothing is allocated.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -13,7 +12,6 @@
 static const int64_t SIDE_MAX = 1 << 24;
 
 static const char *const dtype_text[] = { "?", "u8", "bool", "i32", "i64", "f16", "bf16", "f32", "f64" };
-static const int dtype_size[] = { 0, 1, 1, 4, 8, 2, 2, 4, 8 };
 
 static const y12e_entry *
 find_entry(const y12_engine *e, const char *name)
@@ -98,73 +96,67 @@ bind(y12_engine *e, const y12e_entry *n, const y12_tensor *io, size_t nio)
 		e->bound[j] = e->consts + t->offset;
 		memcpy(e->dims[j], t->dim, sizeof t->dim);
 	}
-	for (uint32_t l = n->launch; l < n->launch + n->nlaunch; l++)
-		for (uint32_t k = e->launches[l].arg; k < e->launches[l].arg + e->launches[l].narg; k++) {
-			const y12e_arg *a = &e->args[k];
-
-			if (a->kind == Y12E_INPUT)
-				e->ptr[k] = (uint8_t *)(uintptr_t)e->bound[n->tensor + a->tensor] + a->offset;
-			else if (a->kind == Y12E_DIMS)
-				e->ptr[k] = e->dims[n->tensor + a->tensor];
-		}
 	return Y12_OK;
 }
 
-static void
-copy_out(y12_engine *e, const y12e_entry *n)
+size_t
+y12_tensor_bytes(const y12e_tensor *t, const int64_t *dim)
 {
-	for (uint32_t j = n->tensor; j < n->tensor + n->ntensor; j++) {
-		const y12e_tensor *t = &e->tensors[j];
-		size_t bytes = (size_t)dtype_size[t->dtype];
+	size_t bytes = y12e_dtype_bytes(t->dtype);
 
-		if (!(t->flags & Y12E_OUTPUT) || !e->bound[j])
-			continue;
-		for (uint32_t d = 0; d < t->rank; d++)
-			bytes *= (size_t)t->dim[d];
-		memcpy((void *)(uintptr_t)e->bound[j], e->arena + t->offset, bytes);
-	}
+	for (uint32_t i = 0; i < t->rank; i++)
+		bytes *= (size_t)dim[i];
+	return bytes;
+}
+
+/* Finds the entry and brings its inputs to where kernels read them. */
+static y12_status
+prepare(y12_engine *e, const char *entry, const y12_tensor *io, size_t nio, const y12e_entry **n)
+{
+	y12_status s;
+
+	if (!e->image)          /* it did not open: the message still says why */
+		return Y12_NOENTRY;
+	if (e->lost)            /* likewise */
+		return Y12_DEVICE;
+	e->message[0] = 0;
+	memset(e->seconds, 0, sizeof e->seconds);
+	*n = find_entry(e, entry);
+	if (!*n)
+		return y12_fail(e, Y12_NOENTRY, "the engine has no entry '%s'", entry);
+	s = bind(e, *n, io, nio);
+	return s ? s : e->device->upload(e, *n);
+}
+
+static y12_status
+finish(y12_engine *e, y12_status s, double seconds)
+{
+	e->lost = e->lost || s == Y12_DEVICE;
+	e->all = s ? 0 : seconds;
+	return s;
 }
 
 static y12_status
 run(y12_engine *e, const char *entry, const y12_tensor *io, size_t nio, y12_profile_fn *fn, void *user)
 {
-	const y12e_entry *n = find_entry(e, entry);
-	double start = y12_clock(), then, now;
-	uint32_t phase = Y12E_PRE;
-	y12_status s;
+	const y12e_entry *n;
+	double start = y12_clock();
+	y12_status s = prepare(e, entry, io, nio, &n);
 
-	if (!n && !e->image)    /* it did not open: the message still says why */
-		return Y12_NOENTRY;
-	e->message[0] = 0;
-	if (!n)
-		return y12_fail(e, Y12_NOENTRY, "the engine has no entry '%s'", entry);
-	if ((s = bind(e, n, io, nio)))
-		return s;
-	memset(e->seconds, 0, sizeof e->seconds);
-	then = start;
-	for (uint32_t l = n->launch; l < n->launch + n->nlaunch; l++) {
-		const y12e_launch *x = &e->launches[l];
+	if (!s && !(s = e->device->launch(e, n, fn, user)))
+		s = e->device->fetch(e, n);
+	return finish(e, s, y12_clock() - start);
+}
 
-		if (x->phase != phase) {
-			now = y12_clock();
-			e->seconds[phase] += now - then;
-			then = now;
-			phase = x->phase;
-		}
-		if (fn) {
-			double t0 = y12_clock();
+y12_status
+y12_bench(y12_engine *e, const char *entry, const y12_tensor *io, size_t nio, size_t repeats, double *seconds)
+{
+	const y12e_entry *n;
+	y12_status s = prepare(e, entry, io, nio, &n);
 
-			host_launch(e, x);
-			fn(user, e->strings + e->kernels[x->kernel].name, e->strings + x->layer, y12_clock() - t0);
-		} else {
-			host_launch(e, x);
-		}
-	}
-	copy_out(e, n);
-	now = y12_clock();
-	e->seconds[phase] += now - then;
-	e->all = now - start;
-	return Y12_OK;
+	if (!s && repeats)
+		s = e->device->bench(e, n, repeats, seconds);
+	return finish(e, s, repeats && !s ? seconds[repeats - 1] : 0);
 }
 
 y12_status

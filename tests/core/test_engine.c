@@ -41,7 +41,7 @@ realloc(void *p, size_t n)
 }
 #endif
 
-static const y12_options two_threads = { NULL, 2 }, one_thread = { NULL, 1 };
+static const y12_options two_threads = { .threads = 2 }, one_thread = { .threads = 1 };
 
 static y12_engine *
 opened(const Image *im, const y12_options *opt)
@@ -271,7 +271,7 @@ devices(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
-		const y12_options opt = { row[i].device, 0 };
+		const y12_options opt = { .device = row[i].device };
 		y12_engine *e;
 
 		assert_int_equal(y12_engine_open_memory(im, IMAGE_BYTES, &opt, &e), row[i].want);
