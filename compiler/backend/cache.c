@@ -69,7 +69,7 @@ cache_key(Arena *a, const Target *t, const Kernel *k, char key[33])
 	put(&x, k->block, sizeof k->block);
 	for (size_t i = 0; i < k->buf.n; i++) {
 		const KBuf *b = &k->buf.p[i];
-		int64_t row[6] = { b->space, b->dt, b->count, b->out, b->inplace, b->align };
+		int64_t row[7] = { b->space, b->dt, b->count, b->out, b->inplace, b->align, b->alias };
 
 		put(&x, row, sizeof row);
 	}

@@ -522,6 +522,36 @@ lane(Emit *e, LVal x, int i)
 	return LLVMBuildExtractElement(e->b, x, LLVMConstInt(LLVMInt32TypeInContext(e->cx), (uint64_t)i, false), "");
 }
 
+/* x of n lanes as a vector of `to` lanes, the last of them anything */
+static LVal
+widen(Emit *e, LVal x, unsigned n, unsigned to)
+{
+	LLVMTypeRef i32 = LLVMInt32TypeInContext(e->cx);
+	LVal mask[64];
+
+	if (n == to)
+		return x;
+	if (n == 1)
+		return LLVMBuildInsertElement(e->b, LLVMGetPoison(LLVMVectorType(LLVMTypeOf(x), to)), x,
+		                              LLVMConstNull(i32), "");
+	for (unsigned i = 0; i < to; i++)
+		mask[i] = i < n ? LLVMConstInt(i32, i, false) : LLVMGetPoison(i32);
+	return LLVMBuildShuffleVector(e->b, x, LLVMGetPoison(LLVMTypeOf(x)), LLVMConstVector(mask, to), "");
+}
+
+/* lanes of x, then of y */
+static LVal
+join(Emit *e, LVal x, unsigned nx, LVal y, unsigned ny)
+{
+	LLVMTypeRef i32 = LLVMInt32TypeInContext(e->cx);
+	unsigned w = MAX(MAX(nx, ny), 2);
+	LVal mask[64];
+
+	for (unsigned i = 0; i < nx + ny; i++)
+		mask[i] = LLVMConstInt(i32, i < nx ? i : w + i - nx, false);
+	return LLVMBuildShuffleVector(e->b, widen(e, x, nx, w), widen(e, y, ny, w), LLVMConstVector(mask, nx + ny), "");
+}
+
 static LVal arith(Emit *e, KOp op, KType t, LVal x, LVal y, LVal z);
 
 /* Pairwise: the upper half of the lanes is folded onto the lower until one is left; of an odd number
@@ -975,6 +1005,8 @@ value_of(Emit *e, const KInst *i)
 	case K_cast: return cast(e, from, t, x);
 	case K_splat: return emit_splat(e, t.lanes, x);
 	case K_lane: return lane(e, x, (int)i->imm);
+	case K_part: return t.lanes == 1 ? lane(e, x, (int)i->imm) : slice(e, x, NULL, (unsigned)i->imm, t.lanes);
+	case K_join: return join(e, x, from.lanes, y, type_of(e, i->a[1]).lanes);
 	case K_reduce_add: return reduce(e, K_add, from, x);
 	case K_reduce_max: return reduce(e, K_max, from, x);
 	default: return arith(e, i->op, t, x, y, z);

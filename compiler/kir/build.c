@@ -83,6 +83,14 @@ k_param(KBuild *b, const char *name, DType dt, int64_t count, bool out)
 	return add_buffer(b, name, KSPACE_GLOBAL, dt, count, out);
 }
 
+void
+k_alias(KBuild *b, uint32_t buf, uint32_t of)
+{
+	uint32_t root = b->k->buf.p[of - 1].alias;
+
+	b->k->buf.p[buf - 1].alias = root ? root : of;
+}
+
 uint32_t
 k_buffer(KBuild *b, const char *name, KSpace space, DType dt, int64_t count)
 {
@@ -425,6 +433,27 @@ k_lane(KBuild *b, Reg x, int lane)
 }
 
 Reg
+k_part(KBuild *b, Reg x, int first, int lanes)
+{
+	KType t = k_type(b, x);
+
+	if (lanes == 1)
+		return k_lane(b, x, first);
+	if (first == 0 && lanes == t.lanes)
+		return keep(b, x);
+	return pure(b, (KInst){ .op = K_part, .a = { x }, .imm = first }, kt((KScalar)t.s, lanes), 0);
+}
+
+Reg
+k_join(KBuild *b, Reg x, Reg y)
+{
+	KType t = k_type(b, x);
+
+	return pure(b, (KInst){ .op = K_join, .a = { x, y } },
+	            kt((KScalar)t.s, t.lanes + k_type(b, y).lanes), 0);
+}
+
+Reg
 k_select(KBuild *b, Reg c, Reg x, Reg y)
 {
 	return op_to(b, 0, K_select, c, x, y);
@@ -520,6 +549,12 @@ k_atomic_add(KBuild *b, uint32_t buf, Reg index, Reg x)
 	emit(b, (KInst){ .op = K_atomic_add, .a = { index, x }, .buf = buf });
 }
 
+Reg
+k_atomic_fetch_add(KBuild *b, uint32_t buf, Reg index, Reg x)
+{
+	return emit_new(b, k_type(b, x), (KInst){ .op = K_atomic_fetch_add, .a = { index, x }, .buf = buf });
+}
+
 /* ---- threads ------------------------------------------------------------------------ */
 
 void
@@ -532,6 +567,25 @@ Reg
 k_shuffle(KBuild *b, Reg x, int mask)
 {
 	return emit_new(b, k_type(b, x), (KInst){ .op = K_shuffle, .a = { x }, .imm = mask });
+}
+
+Reg
+k_shuffle_idx(KBuild *b, Reg x, Reg lane)
+{
+	return emit_new(b, k_type(b, x), (KInst){ .op = K_shuffle_idx, .a = { x, lane } });
+}
+
+Reg
+k_vote_any(KBuild *b, Reg x)
+{
+	return emit_new(b, k_type(b, x), (KInst){ .op = K_vote_any, .a = { x } });
+}
+
+Reg
+k_ldmatrix(KBuild *b, uint32_t shared, Reg index, bool transposed)
+{
+	return emit_new(b, kt(scalar_in(b, shared), 8),
+	                (KInst){ .op = K_ldmatrix, .a = { index }, .buf = shared, .imm = transposed });
 }
 
 Reg
@@ -662,6 +716,8 @@ sort_buffers(KBuild *b)
 				sorted[n++] = k->buf.p[i];
 				to[i + 1] = n;
 			}
+	for (uint32_t i = 0; i < n; i++)
+		sorted[i].alias = to[sorted[i].alias];
 	if (n)
 		memcpy(k->buf.p, sorted, n * sizeof(*sorted));
 	remap_buffers(&k->body, to);

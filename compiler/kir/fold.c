@@ -55,6 +55,13 @@ kfold(const KInst *i, KType type, KType from, const bool known[3], const KConst 
 #define INT_IS(j, n) (known[j] && integer && c[j].i == (n))
 #define REAL_IS(j, n) (known[j] && ks_real(s) && c[j].f == (n))
 	switch (i->op) {
+	case K_join:
+		/* equal bits: -0 is not 0 */
+		return all && memcmp(&c[0], &c[1], sizeof(c[0])) == 0 ? (KFold){ .kind = KFOLD_CONST, .c = c[0] } : (KFold){ 0 };
+	case K_part:
+		if (kt_same(type, from))
+			return TO_ARG(0);
+		/* fall through */
 	case K_splat: case K_lane: case K_reduce_max:
 		return all ? (KFold){ .kind = KFOLD_CONST, .c = c[0] } : (KFold){ 0 };
 	case K_cast:

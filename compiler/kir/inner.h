@@ -13,6 +13,8 @@ enum {
 	KIR_MAX_REGS = 1 << 20,
 	KIR_MAX_THREADS = 1024,
 	KIR_WARP = 32,
+	KIR_SHARED_ALIGN = 128,         /* of a shared buffer that asks for less */
+	KIR_SHARED_ALIGN_MAX = 1024,
 };
 
 #define KIR_MAX_COUNT ((int64_t)1 << 40)        /* elements of a global buffer */
@@ -40,6 +42,21 @@ static inline int64_t
 kernel_threads(const Kernel *k)
 {
 	return (int64_t)k->block[0] * k->block[1] * k->block[2];
+}
+
+/* reads or writes Kernel.buf[buf - 1] */
+static inline bool
+kop_memory(KOp op)
+{
+	return kop_info[op].cls == KCLASS_READ || kop_info[op].cls == KCLASS_WRITE || op == K_cp_async ||
+	       op == K_ldmatrix;
+}
+
+/* all lanes of a warp come to it together */
+static inline bool
+kop_warp(KOp op)
+{
+	return op == K_shuffle || op == K_shuffle_idx || op == K_vote_any || op == K_ldmatrix || op == K_mma;
 }
 
 /* Registers get the numbers 1, 2, 3 … in the order of the text. */

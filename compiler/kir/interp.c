@@ -15,6 +15,9 @@
  *     written by another thread in this epoch   no barrier between: a race
  *     read by another thread in this epoch      … also, when it is written now
  *
+ * Buffers that share storage (aliases) are a ring of which one has values: a write to another
+ * takes them away, and is a race if threads beside the writer have used it in this epoch.
+ *
  * The outs of a kernel are watched the same way, against other tasks too, since tasks
  * run at the same time.
  *
@@ -33,11 +36,11 @@ typedef enum Code {
 	C_DIVIDE,               /* the same, where some b are not allowed */
 	C_SELECT_ONE,           /* one condition for all lanes */
 	C_ADD_IX, C_MUL_IX, C_LT_IX,
-	C_AXIS, C_SPLAT, C_LANE, C_REDUCE,
+	C_AXIS, C_SPLAT, C_LANE, C_JOIN, C_REDUCE,
 	C_LOAD, C_LOAD_IF, C_GATHER, C_STORE, C_STORE_IF, C_ATOMIC_ADD,
 	C_FOR, C_NEXT, C_JUMP, C_AGAIN, C_JUMP_IF, C_JUMP_UNLESS,
 	C_CP_ASYNC, C_CP_COMMIT, C_CP_WAIT,
-	C_BARRIER, C_SHUFFLE, C_MMA,
+	C_BARRIER, C_SHUFFLE, C_SHUFFLE_IDX, C_VOTE_ANY, C_LDMATRIX, C_MMA,
 	C_END
 } Code;
 
@@ -68,6 +71,12 @@ typedef struct Memory {
 	Touch *touch;                   /* shared and out; NULL: not watched */
 	uint32_t *set;                  /* local: task that wrote the element last, +1 */
 	bool owned, owned_touch;
+
+	/* aliases */
+	struct Memory *root;            /* NULL: shares its storage with nobody */
+	struct Memory *holds;           /* of a root: who of them has values; NULL: nobody yet */
+	uint32_t used, user;            /* epoch of the last access; thread, or MANY */
+	uint32_t flying;                /* cp_async into it under way */
 } Memory;
 
 /* a cp_async under way */
@@ -187,11 +196,12 @@ code_of(KOp op, KScalar s, int lanes)
 }
 
 static const Code plain_code[K_COUNT] = {
-	[K_axis] = C_AXIS, [K_splat] = C_SPLAT, [K_lane] = C_LANE, [K_reduce_add] = C_REDUCE,
+	[K_axis] = C_AXIS, [K_splat] = C_SPLAT, [K_lane] = C_LANE, [K_part] = C_LANE, [K_reduce_add] = C_REDUCE,
 	[K_reduce_max] = C_REDUCE, [K_load] = C_LOAD, [K_load_if] = C_LOAD_IF, [K_gather] = C_GATHER,
 	[K_store] = C_STORE, [K_store_if] = C_STORE_IF, [K_atomic_add] = C_ATOMIC_ADD,
 	[K_cp_async] = C_CP_ASYNC, [K_cp_commit] = C_CP_COMMIT, [K_cp_wait] = C_CP_WAIT,
-	[K_barrier] = C_BARRIER, [K_shuffle] = C_SHUFFLE, [K_mma] = C_MMA,
+	[K_barrier] = C_BARRIER, [K_shuffle] = C_SHUFFLE, [K_shuffle_idx] = C_SHUFFLE_IDX, [K_vote_any] = C_VOTE_ANY,
+	[K_ldmatrix] = C_LDMATRIX, [K_mma] = C_MMA,
 };
 
 static void make_block(Run *r, const KBlock *b);
@@ -309,7 +319,15 @@ make_inst(Run *r, const KInst *i)
 		op.lanes = a.lanes;
 		op.fn = klane_fn(i->op == K_reduce_add ? K_add : K_max, (KScalar)a.s);
 		break;
-	case K_atomic_add:
+	case K_join:
+		op.code = C_JOIN;
+		op.imm = a.lanes;
+		break;
+	case K_mma:
+		op.code = C_MMA;
+		op.s = a.s;
+		break;
+	case K_atomic_add: case K_atomic_fetch_add:
 		op.code = C_ATOMIC_ADD;
 		op.fn = klane_fn(K_add, (KScalar)t.s);
 		break;
@@ -456,8 +474,33 @@ write_touch(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, boo
 	return READY;
 }
 
+/* Notes that a thread uses one of several buffers with one storage; a write by any but the one
+ * that has values takes these away. */
 static State
-check_read(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, int64_t n)
+use_storage(Run *r, const Op *op, uint32_t tid, Memory *m, bool write)
+{
+	Memory *old = m->root->holds;
+
+	if (write && old != m) {
+		if (old && old->used == r->epoch && old->user != tid)
+			return fail(r, op, tid, "race: the storage of %s is that of %s, which another thread has used "
+			            "with no barrier since", m->b->name, old->b->name);
+		if (old && old->used >= r->first && old->flying)
+			return fail(r, op, tid, "the storage of %s is that of %s, and a cp_async into that is under way",
+			            m->b->name, old->b->name);
+		if (old)
+			memset(old->touch, 0, (size_t)old->count * sizeof(*old->touch));
+		m->root->holds = m;
+	}
+	if (m->used < r->first)
+		m->flying = 0;
+	m->user = m->used == r->epoch && m->user != tid ? MANY : tid;
+	m->used = r->epoch;
+	return READY;
+}
+
+static State
+check_read(Run *r, const Op *op, uint32_t tid, Memory *m, int64_t at, int64_t n)
 {
 	if (!inside(m, at, n))
 		return outside(r, op, tid, m, at, n);
@@ -468,6 +511,8 @@ check_read(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, int6
 			if (set[i] != r->serial)
 				return fail(r, op, tid, "element %" PRId64 " of %s has no value yet", i, m->b->name);
 	}
+	if (m->root && use_storage(r, op, tid, m, false) == FAILED)
+		return FAILED;
 	if (m->touch)
 		for (int64_t i = at; i < at + n; i++)
 			if (read_touch(r, op, tid, m, i) == FAILED)
@@ -476,7 +521,7 @@ check_read(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, int6
 }
 
 static State
-check_write(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, int64_t n)
+check_write(Run *r, const Op *op, uint32_t tid, Memory *m, int64_t at, int64_t n)
 {
 	if (!inside(m, at, n))
 		return outside(r, op, tid, m, at, n);
@@ -486,6 +531,8 @@ check_write(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, int
 		for (int64_t i = at; i < at + n; i++)
 			set[i] = r->serial;
 	}
+	if (m->root && use_storage(r, op, tid, m, true) == FAILED)
+		return FAILED;
 	if (m->touch)
 		for (int64_t i = at; i < at + n; i++)
 			if (write_touch(r, op, tid, m, i, op->code == C_ATOMIC_ADD) == FAILED)
@@ -613,7 +660,7 @@ reduce(const Op *op, unsigned char *d, const unsigned char *a)
 static State
 gather(Run *r, const Op *op, uint32_t tid, unsigned char *reg)
 {
-	const Memory *m = &r->mem[op->buf];
+	Memory *m = &r->mem[op->buf];
 
 	for (int l = 0; l < op->lanes; l++) {
 		int64_t at = get_int(reg + op->a + 8 * l, KS_IX);
@@ -628,22 +675,26 @@ gather(Run *r, const Op *op, uint32_t tid, unsigned char *reg)
 static State
 atomic_add(Run *r, const Op *op, uint32_t tid, unsigned char *reg)
 {
-	const Memory *m = &r->mem[op->buf];
+	Memory *m = &r->mem[op->buf];
 	int64_t at = get_int(reg + op->a, KS_IX);
-	_Alignas(8) unsigned char old[8];
+	_Alignas(8) unsigned char old[8], sum[8];
 
+	if (m->b->space == KSPACE_SHARED && inside(m, at, 1) && m->touch[at].wrote < r->first)
+		return fail(r, op, tid, "element %" PRId64 " of %s has no value yet", at, m->b->name);
 	if (check_write(r, op, tid, m, at, 1) == FAILED)
 		return FAILED;
 	to_cells(m->b->dt, old, element(m, tid, at), 1);
-	op->fn(old, old, reg + op->b, old, 1);
-	from_cells(m->b->dt, element(m, tid, at), old, 1);
+	op->fn(sum, old, reg + op->b, old, 1);
+	from_cells(m->b->dt, element(m, tid, at), sum, 1);
+	if (op->from->dst)
+		memcpy(reg + op->d, old, op->size);
 	return READY;
 }
 
 static State
 cp_async(Run *r, const Op *op, uint32_t tid, const unsigned char *reg)
 {
-	const Memory *to = &r->mem[op->buf], *from = &r->mem[op->buf2];
+	Memory *to = &r->mem[op->buf], *from = &r->mem[op->buf2];
 	int64_t at = get_int(reg + op->a, KS_IX), src = get_int(reg + op->b, KS_IX);
 	Thread *t = &r->thread[tid];
 	Copy c = { .group = t->groups, .buf = op->buf, .at = at, .count = (int)op->imm };
@@ -664,6 +715,7 @@ cp_async(Run *r, const Op *op, uint32_t tid, const unsigned char *reg)
 	}
 	for (int64_t i = at; i < at + op->imm; i++)
 		to->touch[i].flying = true;
+	to->flying++;
 	if (t->ncopy == t->ccopy) {
 		size_t cap = t->ccopy ? 2 * t->ccopy : 16;
 		Copy *p = realloc(t->copy, cap * sizeof(*p));
@@ -685,13 +737,14 @@ cp_wait(Run *r, const Op *op, uint32_t tid)
 
 	for (size_t i = 0; i < t->ncopy; i++) {
 		const Copy *c = &t->copy[i];
-		const Memory *m = &r->mem[c->buf];
+		Memory *m = &r->mem[c->buf];
 
 		if (c->group + (uint64_t)op->imm >= t->groups) {
 			t->copy[left++] = *c;
 			continue;
 		}
 		memcpy(element(m, tid, c->at), c->data, (size_t)c->bytes);
+		m->flying--;
 		for (int64_t e = c->at; e < c->at + c->count; e++) {
 			m->touch[e].flying = false;
 			m->touch[e].wrote = r->epoch;           /* others see it after a barrier */
@@ -711,7 +764,7 @@ run_thread(Run *r, uint32_t tid)
 {
 	unsigned char *reg = r->file + (size_t)tid * r->cells;
 	const Op *code = r->op.p, *i = code + r->thread[tid].pc;
-	const Memory *m;
+	Memory *m;
 	int64_t at, end;
 
 	for (;; i++) {
@@ -744,7 +797,11 @@ run_thread(Run *r, uint32_t tid)
 			splat(reg + i->d, reg + i->a, i->lanes, i->size);
 			break;
 		case C_LANE:
-			memmove(reg + i->d, reg + i->a + i->imm * i->size, i->size);
+			memmove(reg + i->d, reg + i->a + i->imm * i->size, (size_t)i->lanes * i->size);
+			break;
+		case C_JOIN:
+			memmove(reg + i->d, reg + i->a, (size_t)i->imm * i->size);
+			memmove(reg + i->d + i->imm * i->size, reg + i->b, (size_t)(i->lanes - i->imm) * i->size);
 			break;
 		case C_REDUCE:
 			reduce(i, reg + i->d, reg + i->a);
@@ -827,7 +884,7 @@ run_thread(Run *r, uint32_t tid)
 		case C_BARRIER:
 			r->thread[tid].pc = (uint32_t)(i - code);
 			return AT_BARRIER;
-		case C_SHUFFLE: case C_MMA:
+		case C_SHUFFLE: case C_SHUFFLE_IDX: case C_VOTE_ANY: case C_LDMATRIX: case C_MMA:
 			r->thread[tid].pc = (uint32_t)(i - code);
 			return AT_WARP;
 		case C_END:
@@ -847,11 +904,54 @@ shuffle(Run *r, const Op *op, uint32_t first, uint32_t n)
 	for (uint32_t l = 0; l < n; l++)
 		memcpy(t[l], r->file + (size_t)(first + l) * r->cells + op->a, bytes);
 	for (uint32_t l = 0; l < n; l++) {
-		uint32_t other = l ^ (uint32_t)op->imm;
+		unsigned char *reg = r->file + (size_t)(first + l) * r->cells;
+		int64_t other = op->code == C_SHUFFLE_IDX ? get_int(reg + op->b, KS_IX) : l ^ op->imm;
 
-		if (other >= n)
-			return fail(r, op, first + l, "the warp has no lane %" PRIu32, other);
-		memcpy(r->file + (size_t)(first + l) * r->cells + op->d, t[other], bytes);
+		if (other < 0 || other >= n)
+			return fail(r, op, first + l, "the warp has no lane %" PRId64, other);
+		memcpy(reg + op->d, t[other], bytes);
+	}
+	return READY;
+}
+
+static State
+vote_any(Run *r, const Op *op, uint32_t first, uint32_t n)
+{
+	unsigned char any = 0;
+
+	for (uint32_t l = 0; l < n; l++)
+		any |= r->file[(size_t)(first + l) * r->cells + op->a];
+	for (uint32_t l = 0; l < n; l++)
+		r->file[(size_t)(first + l) * r->cells + op->d] = any;
+	return READY;
+}
+
+/* With g = lane / 4, q = lane % 4 a lane gets row g, columns 2q and 2q + 1, of each matrix. */
+static State
+ldmatrix(Run *r, const Op *op, uint32_t first)
+{
+	Memory *m = &r->mem[op->buf];
+	float x[4][8][8];
+
+	for (uint32_t l = 0; l < KIR_WARP; l++) {
+		int64_t at = get_int(r->file + (size_t)(first + l) * r->cells + op->a, KS_IX);
+
+		if (check_read(r, op, first + l, m, at, 8) == FAILED)
+			return FAILED;
+		if (at % 8)
+			return fail(r, op, first + l, "element %" PRId64 " of %s is not aligned to 16 bytes", at,
+			            m->b->name);
+		to_cells(m->b->dt, (void *)x[l / 8][l % 8], element(m, first + l, at), 8);
+	}
+	for (uint32_t l = 0; l < KIR_WARP; l++) {
+		float *d = (void *)(r->file + (size_t)(first + l) * r->cells + op->d);
+		uint32_t g = l / 4, q = l % 4;
+
+		for (uint32_t i = 0; i < 8; i++) {
+			uint32_t column = 2 * q + i % 2;
+
+			d[i] = op->imm ? x[i / 2][column][g] : x[i / 2][g][column];
+		}
 	}
 	return READY;
 }
@@ -861,10 +961,27 @@ shuffle(Run *r, const Op *op, uint32_t first, uint32_t n)
  *     A 16 x 16   a0 a1: g, 2q   a2 a3: g + 8, 2q   a4 a5: g, 2q + 8   a6 a7: g + 8, 2q + 8
  *     B 16 x 8    b0 b1: 2q, g   b2 b3: 2q + 8, g
  *     C 16 x 8    c0 c1: g, 2q   c2 c3: g + 8, 2q
+ *
+ * and for tf32
+ *
+ *     A 16 x 8    a0: g, q   a1: g + 8, q   a2: g, q + 4   a3: g + 8, q + 4
+ *     B 8 x 8     b0: q, g   b1: q + 4, g
  */
-static void
+static float
+tf32(float x)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &x, sizeof(bits));
+	bits &= ~UINT32_C(0x1fff);
+	memcpy(&x, &bits, sizeof(bits));
+	return x;
+}
+
+static State
 mma(Run *r, const Op *op, uint32_t first)
 {
+	int depth = op->s == KS_F32 ? 8 : 16;
 	float a[16][16], b[16][8], c[16][8];
 
 	for (int l = 0; l < KIR_WARP; l++) {
@@ -873,19 +990,23 @@ mma(Run *r, const Op *op, uint32_t first)
 		const float *z = (const void *)(reg + op->c);
 		int g = l / 4, q = l % 4;
 
-		for (int i = 0; i < 8; i++)
+		for (int i = 0; i < 4 && depth == 8; i++)
+			a[g + 8 * (i & 1)][q + 4 * (i >> 1)] = tf32(x[i]);
+		for (int i = 0; i < 2 && depth == 8; i++)
+			b[q + 4 * i][g] = tf32(y[i]);
+		for (int i = 0; i < 8 && depth == 16; i++)
 			a[g + 8 * (i >> 1 & 1)][2 * q + (i & 1) + 8 * (i >> 2)] = x[i];
-		for (int i = 0; i < 4; i++) {
+		for (int i = 0; i < 4 && depth == 16; i++)
 			b[2 * q + (i & 1) + 8 * (i >> 1)][g] = y[i];
+		for (int i = 0; i < 4; i++)
 			c[g + 8 * (i >> 1)][2 * q + (i & 1)] = z[i];
-		}
 	}
 	/* Machines differ in how they round inside; once, at the end, is the middle of them. */
 	for (int i = 0; i < 16; i++)
 		for (int j = 0; j < 8; j++) {
 			double sum = (double)c[i][j];
 
-			for (int k = 0; k < 16; k++)
+			for (int k = 0; k < depth; k++)
 				sum += (double)a[i][k] * (double)b[k][j];
 			c[i][j] = (float)sum;
 		}
@@ -894,6 +1015,18 @@ mma(Run *r, const Op *op, uint32_t first)
 
 		for (int i = 0; i < 4; i++)
 			z[i] = c[l / 4 + 8 * (i >> 1)][2 * (l % 4) + (i & 1)];
+	}
+	return READY;
+}
+
+static State
+meet(Run *r, const Op *op, uint32_t first, uint32_t n)
+{
+	switch ((Code)op->code) {
+	case C_MMA: return mma(r, op, first);
+	case C_LDMATRIX: return ldmatrix(r, op, first);
+	case C_VOTE_ANY: return vote_any(r, op, first, n);
+	default: return shuffle(r, op, first, n);
 	}
 }
 
@@ -920,9 +1053,7 @@ run_warp(Run *r, uint32_t first, uint32_t n)
 		for (uint32_t l = 0; l < n; l++)
 			if (t[l].state != AT_WARP || t[l].pc != pc)
 				return fail(r, op, first + l, "this lane of the warp is elsewhere");
-		if (op->code == C_MMA)
-			mma(r, op, first);
-		else if (shuffle(r, op, first, n) == FAILED)
+		if (meet(r, op, first, n) == FAILED)
 			return FAILED;
 		for (uint32_t l = 0; l < n; l++) {
 			t[l].state = READY;
@@ -1035,6 +1166,10 @@ bind(Run *r, const KArg *arg, size_t narg, bool watch)
 			m->touch = calloc((size_t)m->count, sizeof(Touch));
 		if (!m->p || (!m->set && !m->touch))
 			return refuse(r, "out of memory");
+		if (m->b->alias) {
+			m->root = &r->mem[m->b->alias - 1];
+			m->root->root = m->root;
+		}
 	}
 	return true;
 }

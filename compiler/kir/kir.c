@@ -60,6 +60,40 @@ kernel_insts(const Kernel *k)
 	return count_insts(&k->body);
 }
 
+int64_t
+kernel_shared_layout(const Kernel *k, int64_t *offset)
+{
+	int64_t at = 0;
+
+	for (size_t i = 0; i < k->buf.n; i++) {
+		const KBuf *b = &k->buf.p[i];
+		int64_t bytes = 0, align = KIR_SHARED_ALIGN;
+
+		if (b->space != KSPACE_SHARED || b->alias)
+			continue;
+		for (size_t j = 0; j < k->buf.n; j++) {
+			const KBuf *x = &k->buf.p[j];
+
+			if (x->space != KSPACE_SHARED || (j != i && x->alias != i + 1))
+				continue;
+			bytes = MAX(bytes, x->count * dtype_info[x->dt].bytes);
+			align = MAX(align, x->align);
+		}
+		at = (at + align - 1) & -align;
+		for (size_t j = 0; offset && j < k->buf.n; j++)
+			if (j == i || (k->buf.p[j].space == KSPACE_SHARED && k->buf.p[j].alias == i + 1))
+				offset[j] = at;
+		at += bytes;
+	}
+	return at;
+}
+
+int64_t
+kernel_shared_bytes(const Kernel *k)
+{
+	return kernel_shared_layout(k, NULL);
+}
+
 /* new number of r, given on first sight */
 static Reg
 renumber(Reg *to, Reg r, Reg *last)

@@ -89,6 +89,8 @@ typedef struct KBuf {
 	bool out;               /* written (global); others are read-only */
 	bool inplace;           /* see above */
 	int align;              /* bytes that its start is aligned to, at least; 0: its element */
+	uint32_t alias;         /* shared: uses the storage of that buffer, +1; 0: its own.  A write
+	                         * to either leaves the other without values */
 } KBuf;
 
 typedef struct KInst KInst;
@@ -132,6 +134,8 @@ void k_threads(KBuild *b, int x, int y, int z);
 uint32_t k_param(KBuild *b, const char *name, DType dt, int64_t count, bool out);
 /* bytes that the buffer's start is aligned to, at least: a power of two; the larger wins */
 void k_align(KBuild *b, uint32_t buf, int align);
+/* buf uses the storage of `of`; both are shared */
+void k_alias(KBuild *b, uint32_t buf, uint32_t of);
 uint32_t k_buffer(KBuild *b, const char *name, KSpace space, DType dt, int64_t count);
 
 KType kt(KScalar s, int lanes);
@@ -151,6 +155,8 @@ Reg k_cast(KBuild *b, KScalar s, Reg x);        /* same lanes; no-op if it is th
 Reg k_splat(KBuild *b, int lanes, Reg x);
 Reg k_lanes(KBuild *b, KType t);
 Reg k_lane(KBuild *b, Reg x, int lane);
+Reg k_part(KBuild *b, Reg x, int first, int lanes);
+Reg k_join(KBuild *b, Reg x, Reg y);                    /* lanes of x, then of y */
 Reg k_select(KBuild *b, Reg c, Reg x, Reg y);
 Reg k_reduce(KBuild *b, KOp op, Reg x);
 Reg k_load(KBuild *b, uint32_t buf, Reg index, int lanes);
@@ -168,11 +174,16 @@ void k_break_if(KBuild *b, Reg cond);
 void k_close(KBuild *b);                                /* closes for, if or loop */
 void k_sync(KBuild *b, KOp op, int64_t imm);            /* barrier, cp_commit, cp_wait */
 Reg k_shuffle(KBuild *b, Reg x, int mask);              /* x of lane (mine xor mask) */
+Reg k_shuffle_idx(KBuild *b, Reg x, Reg lane);          /* x of that lane; an ix */
+Reg k_vote_any(KBuild *b, Reg x);
+/* shared holds f16 or bf16; index: where this lane's row of 8 elements (16 bytes, aligned) begins */
+Reg k_ldmatrix(KBuild *b, uint32_t shared, Reg index, bool transposed);
 Reg k_mma(KBuild *b, Reg x, Reg y, Reg z);
 void k_mma_to(KBuild *b, Reg dst, Reg x, Reg y, Reg z);
 void k_cp_async(KBuild *b, uint32_t shared, Reg at, uint32_t global, Reg from, int count,
                 Reg cond);                              /* cond 0: always */
 void k_atomic_add(KBuild *b, uint32_t buf, Reg index, Reg x);
+Reg k_atomic_fetch_add(KBuild *b, uint32_t buf, Reg index, Reg x);      /* what was there */
 
 /* shorthands */
 static inline Reg k_add(KBuild *b, Reg x, Reg y) { return k_op(b, K_add, x, y, 0); }
@@ -200,12 +211,18 @@ bool kernel_simplify(Kernel *k);
 
 size_t kernel_insts(const Kernel *k);                   /* static count */
 
+/* Shared memory of a block, in bytes: the buffers one after another, each at a multiple of its alignment
+ * (128 unless it asks for more), aliases where what they alias is.  offset[i], if not NULL, is where buffer i
+ * begins. */
+int64_t kernel_shared_bytes(const Kernel *k);
+int64_t kernel_shared_layout(const Kernel *k, int64_t *offset);
+
 /* ---- interpreter -------------------------------------------------------------------- */
 
 typedef struct KArg { void *data; size_t bytes; } KArg; /* one for each global buffer */
 
 /* Runs all tasks, one after another; the threads of a block in phases between barriers, each
- * warp's lanes together at shuffle and mma.  Checks every access (bounds, uninitialised shared and
+ * warp's lanes together at shuffle, ldmatrix and mma.  Checks every access (bounds, uninitialised shared and
  * local memory, two threads of a block touching one shared element with a write between
  * barriers; two tasks, or two threads between barriers, touching one element of an out, one of
  * them writing it, unless all are atomic_add).  False: err says kernel, task, thread and instruction. */

@@ -3,7 +3,7 @@
  *     kernel  = "kernel" NAME "(" [param {"," param}] ")" ["grid" triple] ["threads" triple]
  *               "{" {decl} {stmt} "}"
  *     param   = NAME ":" "global" ["out"] TYPE "[" (INT | "?") "]" ["inplace"] ["align" INT]
- *     decl    = ("shared" | "local") NAME ":" TYPE "[" INT "]" ["align" INT]
+ *     decl    = ("shared" | "local") NAME ":" TYPE "[" INT "]" ["align" INT] ["alias" NAME]
  *     stmt    = [REG ":" ktype "="] OP operands
  *             | "for" REG ":" ktype "=" REG ".." REG "step" INT block
  *             | "if" REG block ["else" block] | "loop" block
@@ -255,6 +255,21 @@ result(Parse *p, Reg *r)
 /* ---- buffers ------------------------------------------------------------------------- */
 
 static bool
+buffer_named(Parse *p, uint32_t *buf)
+{
+	size_t from = p->at;
+	const char *n = name(p, "the name of a buffer");
+
+	for (size_t i = 0; n && i < p->k->buf.n; i++)
+		if (strcmp(p->k->buf.p[i].name, n) == 0) {
+			*buf = (uint32_t)i + 1;
+			return true;
+		}
+	p->at = from;
+	return fail(p, "there is no buffer '%s'", n ? n : "");
+}
+
+static bool
 buffer(Parse *p, KSpace space)
 {
 	KBuf b = { .space = space };
@@ -289,6 +304,8 @@ buffer(Parse *p, KSpace space)
 			return false;
 		b.align = (int)align;
 	}
+	if (space == KSPACE_SHARED && accept(p, "alias") && !buffer_named(p, &b.alias))
+		return false;
 	vec_push(p->a, &p->k->buf, b);
 	return true;
 }
@@ -297,16 +314,7 @@ buffer(Parse *p, KSpace space)
 static bool
 place(Parse *p, uint32_t *buf, Reg *index)
 {
-	size_t from = p->at;
-	const char *n = name(p, "the name of a buffer");
-
-	for (size_t i = 0; n && i < p->k->buf.n; i++)
-		if (strcmp(p->k->buf.p[i].name, n) == 0) {
-			*buf = (uint32_t)i + 1;
-			return expect(p, "[") && reg(p, index) && expect(p, "]");
-		}
-	p->at = from;
-	return fail(p, "there is no buffer '%s'", n ? n : "");
+	return buffer_named(p, buf) && expect(p, "[") && reg(p, index) && expect(p, "]");
 }
 
 /* ---- statements ---------------------------------------------------------------------- */
@@ -367,12 +375,18 @@ operands(Parse *p, KInst *i, int depth)
 	case K_axis:
 		return axis(p, i);
 	case K_load: case K_load_if: case K_store: case K_store_if: case K_gather: case K_atomic_add:
+	case K_atomic_fetch_add:
 		return place(p, &i->buf, &i->a[0]) && args(p, i, 1, n) &&
 		       (!accept(p, "part") || integer(p, 1, KIR_MAX_LANES, &i->imm));
 	case K_cp_async:
 		return place(p, &i->buf, &i->a[0]) && expect(p, ",") && place(p, &i->buf2, &i->a[1]) &&
 		       args(p, i, 2, 3) && expect(p, "count") && integer(p, 1, 16, &i->imm);
-	case K_lane:
+	case K_ldmatrix:
+		if (!place(p, &i->buf, &i->a[0]))
+			return false;
+		i->imm = accept(p, "transposed");
+		return true;
+	case K_lane: case K_part:
 		return args(p, i, 0, 1) && expect(p, ",") && integer(p, 0, KIR_MAX_LANES - 1, &i->imm);
 	case K_shuffle:
 		return args(p, i, 0, 1) && expect(p, "xor") && integer(p, 1, KIR_WARP - 1, &i->imm);

@@ -74,6 +74,7 @@ kinst_text(Text *t, const Kernel *k, const KInst *i)
 		text_printf(t, " %s", i->imm >= 0 && i->imm < KAXIS_COUNT ? kaxis_name[i->imm] : "?");
 		break;
 	case K_load: case K_load_if: case K_store: case K_store_if: case K_gather: case K_atomic_add:
+	case K_atomic_fetch_add:
 		place_text(t, k, i->buf, i->a[0]);
 		for (int j = 1; j < kop_info[i->op].args; j++)
 			text_printf(t, ", %%%" PRIu32, i->a[j]);
@@ -86,7 +87,11 @@ kinst_text(Text *t, const Kernel *k, const KInst *i)
 		place_text(t, k, i->buf2, i->a[1]);
 		text_printf(t, ", %%%" PRIu32 " count %" PRId64, i->a[2], i->imm);
 		break;
-	case K_lane:
+	case K_ldmatrix:
+		place_text(t, k, i->buf, i->a[0]);
+		text_put(t, i->imm ? " transposed" : "");
+		break;
+	case K_lane: case K_part:
 		text_printf(t, " %%%" PRIu32 ", %" PRId64, i->a[0], i->imm);
 		break;
 	case K_shuffle:
@@ -102,7 +107,7 @@ kinst_text(Text *t, const Kernel *k, const KInst *i)
 }
 
 static void
-buf_text(Text *t, const KBuf *b)
+buf_text(Text *t, const Kernel *k, const KBuf *b)
 {
 	text_put(t, b->dt < DT_COUNT ? dtype_info[b->dt].name : "?");
 	if (b->count < 0)
@@ -113,6 +118,8 @@ buf_text(Text *t, const KBuf *b)
 		text_put(t, " inplace");
 	if (b->align)
 		text_printf(t, " align %d", b->align);
+	if (b->alias)
+		text_printf(t, " alias %s", buf_name(k, b->alias));
 }
 
 static void
@@ -147,7 +154,7 @@ kernel_text(Text *t, const Kernel *k)
 		const KBuf *b = &k->buf.p[n];
 
 		text_printf(t, "%s%s: global %s", n ? ", " : "", b->name, b->out ? "out " : "");
-		buf_text(t, b);
+		buf_text(t, k, b);
 	}
 	text_printf(t, ") grid(%d, %d, %d)", k->grid[0], k->grid[1], k->grid[2]);
 	if (k->block[0] != 1 || k->block[1] != 1 || k->block[2] != 1)
@@ -157,7 +164,7 @@ kernel_text(Text *t, const Kernel *k)
 		const KBuf *b = &k->buf.p[n];
 
 		text_printf(t, "  %s %s: ", b->space == KSPACE_SHARED ? "shared" : "local", b->name);
-		buf_text(t, b);
+		buf_text(t, k, b);
 		text_put(t, "\n");
 	}
 	block_text(t, k, &k->body, 1);

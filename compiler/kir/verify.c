@@ -130,6 +130,11 @@ check_buffers(Verify *v)
 			            b->align);
 		if (b->space == KSPACE_SHARED && !v->threads)
 			return fail(v, "buffer %s: shared memory needs threads", b->name);
+		if (b->space == KSPACE_SHARED && b->align > KIR_SHARED_ALIGN_MAX)
+			return fail(v, "buffer %s: shared memory is aligned to %d at most", b->name, KIR_SHARED_ALIGN_MAX);
+		if (b->alias && (b->alias > k->buf.n || b->alias == i + 1 || b->space != KSPACE_SHARED ||
+		    k->buf.p[b->alias - 1].space != KSPACE_SHARED || k->buf.p[b->alias - 1].alias))
+			return fail(v, "buffer %s: only shared buffers alias, and one with storage of its own", b->name);
 	}
 	return true;
 }
@@ -196,9 +201,7 @@ count_inst(Verify *v, const KInst *i)
 	bool flow = i->op == K_for || i->op == K_if || i->op == K_loop;
 	if ((i->body != NULL) != flow || (i->other && i->op != K_if))
 		return fail(v, "its blocks are not those of a %s", kop_info[i->op].name);
-	bool memory = kop_info[i->op].cls == KCLASS_READ || kop_info[i->op].cls == KCLASS_WRITE ||
-	              i->op == K_cp_async;
-	if ((i->buf != 0) != memory || (i->buf2 != 0) != (i->op == K_cp_async) ||
+	if ((i->buf != 0) != kop_memory(i->op) || (i->buf2 != 0) != (i->op == K_cp_async) ||
 	    i->buf > v->k->buf.n || i->buf2 > v->k->buf.n)
 		return fail(v, "its buffers are not those of a %s", kop_info[i->op].name);
 	return true;
@@ -255,7 +258,10 @@ result_varies(const Verify *v, const KInst *i)
 		level = MAX(level, v->varies[i->a[j]]);
 	if (i->op == K_axis)
 		return axis_varies(v->k, i->imm);
-	if (i->op == K_mma || (i->op == K_shuffle && level > UNIFORM) ||
+	if (i->op == K_vote_any || (i->op == K_shuffle_idx && v->varies[i->a[1]] < BY_THREAD))
+		return MIN(v->varies[i->a[0]], BY_WARP);
+	if (i->op == K_mma || i->op == K_ldmatrix || i->op == K_atomic_fetch_add ||
+	    ((i->op == K_shuffle || i->op == K_shuffle_idx) && v->varies[i->a[0]] > UNIFORM) ||
 	    (kop_info[i->op].cls == KCLASS_READ && v->k->buf.p[i->buf - 1].space == KSPACE_LOCAL))
 		return BY_THREAD;
 	return level;
@@ -360,10 +366,14 @@ check_access(Verify *v, const KInst *i)
 		return false;
 	if (!read && b->space == KSPACE_GLOBAL && !b->out)
 		return fail(v, "%s is not an out", b->name);
-	if (i->imm < 0 || i->imm > t.lanes || (i->imm && (lone || i->op == K_atomic_add)))
+	bool atomic = i->op == K_atomic_add || i->op == K_atomic_fetch_add;
+	if (i->imm < 0 || i->imm > t.lanes || (i->imm && (lone || atomic)))
 		return fail(v, "part %" PRId64 " of %d lanes", i->imm, t.lanes);
-	if (i->op == K_atomic_add && (t.lanes != 1 || t.s == KS_I1 || t.s == KS_U8 || b->space == KSPACE_LOCAL))
-		return fail(v, "atomic_add takes one number of 16 bits or more, in global or shared memory");
+	if (atomic && (t.lanes != 1 || t.s == KS_I1 || t.s == KS_U8 || b->space == KSPACE_LOCAL))
+		return fail(v, "%s takes one number of 16 bits or more, in global or shared memory",
+		            kop_info[i->op].name);
+	if (i->dst && atomic && !want(v, "the register", type_of(v, i->dst), t))
+		return false;
 	return cond || check_index(v, i->buf, i->a[0], lone ? 1 : touched(i, t.lanes));
 }
 
@@ -389,13 +399,27 @@ check_cp_async(Verify *v, const KInst *i)
 static bool
 check_mma(Verify *v, const KInst *i)
 {
-	KScalar s = type_of(v, i->a[0]).s == KS_BF16 ? KS_BF16 : KS_F16;
+	KScalar a = (KScalar)type_of(v, i->a[0]).s, s = a == KS_BF16 || a == KS_F32 ? a : KS_F16;
+	int lanes = s == KS_F32 ? 4 : 8;
 
-	if (kernel_threads(v->k) % KIR_WARP)
-		return fail(v, "mma needs whole warps of threads");
-	return want(v, "A", type_of(v, i->a[0]), kt(s, 8)) && want(v, "B", type_of(v, i->a[1]), kt(s, 4)) &&
+	return want(v, "A", type_of(v, i->a[0]), kt(s, lanes)) &&
+	       want(v, "B", type_of(v, i->a[1]), kt(s, lanes / 2)) &&
 	       want(v, "C", type_of(v, i->a[2]), kt(KS_F32, 4)) &&
 	       want(v, "the register", type_of(v, i->dst), kt(KS_F32, 4));
+}
+
+static bool
+check_ldmatrix(Verify *v, const KInst *i)
+{
+	const KBuf *b = &v->k->buf.p[i->buf - 1];
+
+	if (b->space != KSPACE_SHARED || (b->dt != DT_F16 && b->dt != DT_BF16))
+		return fail(v, "%s is not shared memory of f16 or bf16", b->name);
+	if (i->imm != 0 && i->imm != 1)
+		return fail(v, "transposed is 0 or 1, not %" PRId64, i->imm);
+	return want(v, "the index", type_of(v, i->a[0]), kt(KS_IX, 1)) &&
+	       want(v, "the register", type_of(v, i->dst), kt(kscalar_of(b->dt), 8)) &&
+	       check_index(v, i->buf, i->a[0], 8);
 }
 
 static bool
@@ -468,11 +492,22 @@ check_types(Verify *v, const KInst *i)
 		if (i->imm < 0 || i->imm >= a.lanes)
 			return fail(v, "lane %" PRId64 " of %d", i->imm, a.lanes);
 		return want(v, "the register", t, kt((KScalar)a.s, 1));
+	case K_part:
+		if (i->imm < 0 || i->imm > a.lanes - t.lanes)
+			return fail(v, "lanes %" PRId64 " .. %" PRId64 " of %d", i->imm, i->imm + t.lanes, a.lanes);
+		return want(v, "the register", t, kt((KScalar)a.s, t.lanes));
+	case K_join: {
+		KType b = type_of(v, i->a[1]);
+
+		return want(v, arg_name[1], b, kt((KScalar)a.s, b.lanes)) &&
+		       want(v, "the register", t, kt((KScalar)a.s, a.lanes + b.lanes));
+	}
 	case K_reduce_add: case K_reduce_max:
 		if (a.s == KS_I1)
 			return fail(v, "%s is not defined on i1", kop_info[i->op].name);
 		return want(v, "the register", t, kt((KScalar)a.s, 1));
 	case K_load: case K_load_if: case K_gather: case K_store: case K_store_if: case K_atomic_add:
+	case K_atomic_fetch_add:
 		return check_access(v, i);
 	case K_for:
 		return check_for(v, i, t);
@@ -486,6 +521,12 @@ check_types(Verify *v, const KInst *i)
 		if (i->imm < 1 || i->imm >= KIR_WARP)
 			return fail(v, "xor %" PRId64 " is not between 1 and %d", i->imm, KIR_WARP - 1);
 		return want(v, "the register", t, a);
+	case K_shuffle_idx:
+		return want(v, arg_name[1], type_of(v, i->a[1]), kt(KS_IX, 1)) && want(v, "the register", t, a);
+	case K_vote_any:
+		return want(v, arg_name[0], a, kt(KS_I1, 1)) && want(v, "the register", t, a);
+	case K_ldmatrix:
+		return check_ldmatrix(v, i);
 	case K_cp_async:
 		return check_cp_async(v, i);
 	case K_cp_wait:
@@ -588,7 +629,9 @@ check_meeting(Verify *v, const KInst *i, int control)
 		return fail(v, "%s needs threads", kop_info[i->op].name);
 	if (i->op == K_barrier && control > UNIFORM)
 		return fail(v, "not all threads of the block come here together");
-	if ((i->op == K_shuffle || i->op == K_mma) && control > BY_WARP)
+	if ((i->op == K_mma || i->op == K_ldmatrix) && kernel_threads(v->k) % KIR_WARP)
+		return fail(v, "%s needs whole warps of threads", kop_info[i->op].name);
+	if (kop_warp(i->op) && control > BY_WARP)
 		return fail(v, "not all threads of the warp come here together");
 	return true;
 }
