@@ -197,15 +197,26 @@ suppose(Fuse *f)
 	return added;
 }
 
+/* A convolution of so few channels (the first one, of pictures) reads them one by one, so
+ * it may read them at any stride, or compute them on the way in. */
+static bool
+reads_elements(const Fuse *f, const Node *conv)
+{
+	enum { FEW_CHANNELS = 4 };
+
+	return conv->op == OP_conv2d && attr_int(conv, A_groups, 1) == 1 &&
+		node(f, conv->arg[0])->type.dim[3] <= FEW_CHANNELS;
+}
+
 /* What a kernel asks of the strides of an argument. */
 typedef enum Need { NEED_NOTHING, NEED_UNIT, NEED_DENSE } Need;
 
 static Need
-need_of(const Node *reader, int i)
+need_of(const Fuse *f, const Node *reader, int i)
 {
 	switch (reader->op) {
 	case OP_conv2d:         /* vectors along channels; weights and bias as they come */
-		return i == 0 ? NEED_UNIT : NEED_DENSE;
+		return i > 0 ? NEED_DENSE : reads_elements(f, reader) ? NEED_NOTHING : NEED_UNIT;
 	case OP_attention: case OP_pool:
 		return NEED_UNIT;
 	case OP_warp:
@@ -249,7 +260,7 @@ take_back(Fuse *f)
 		for (int i = 0; is_stored(g, v) && i < node(f, v)->narg; i++) {
 			Val x = node(f, v)->arg[i];
 
-			if (meets(f, x, need_of(node(f, v), i)))
+			if (meets(f, x, need_of(f, node(f, v), i)))
 				continue;
 			if (node(f, x)->keep == KEEP_VIEW) {
 				f->moved[x] = true;
@@ -363,11 +374,22 @@ family_of(const Graph *g, Val root)
 	}
 }
 
+static bool
+takes_layout(OpKind op)
+{
+	return op == OP_conv2d || op == OP_pool || op == OP_attention;
+}
+
 static void
 make_group(Fuse *f, Val root, Val out, size_t members)
 {
 	Group gr = { .family = family_of(f->g, root), .root = root, .out = out };
 
+	if (attr_find(node(f, root), A_layout) == NULL && takes_layout(node(f, root)->op)) {
+		pass_fail(f->cx, "%%%u: %s still works on channels first; the pass layout comes first", root,
+		          op_info[node(f, root)->op].name);
+		return;
+	}
 	if (!gr.family) {
 		pass_fail(f->cx, "%%%u: there is no kernel for %s", root, op_info[node(f, root)->op].name);
 		return;
@@ -430,19 +452,6 @@ grow_epilogue(Fuse *f, Val root, size_t *members)
 	return out;
 }
 
-static void
-group_heavy(Fuse *f, Val root)
-{
-	size_t members;
-
-	set_begin(f);
-	set_add(f, root, type_count(&node(f, root)->type));
-
-	Val out = grow_epilogue(f, root, &members);
-
-	make_group(f, root, out, members);
-}
-
 static bool
 is_costly(OpKind op)
 {
@@ -488,54 +497,97 @@ joinable(const Fuse *f, Val v, bool moves, int64_t times)
 	return is_point(node(f, x)) || node(f, x)->op == OP_iota || (moves && is_move(node(f, x))) ? x : 0;
 }
 
-/* Adds what the members read and nobody else does: pointwise work, and for `moves` re-indexing
- * too.  first: the first member that may read so. */
+/* Adds v, or what makes it, if only the set reads it.  Views on the way stop being views: the
+ * kernel knows where it reads. */
+static void
+grow_argument(Fuse *f, Val v, bool moves, int64_t times)
+{
+	Val x = in_set(f, v) ? 0 : joinable(f, v, moves, times);
+
+	if (!x)
+		return;
+	for (; v != x; v = node(f, v)->arg[0]) {
+		node(f, v)->keep = KEEP_GROUP;
+		set_add(f, v, times);
+	}
+	set_add(f, x, times);
+}
+
+/* Adds what the members from `first` on read and nobody else does: pointwise work of the same
+ * shape, and for `moves` of any shape, and re-indexing too. */
 static void
 grow_arguments(Fuse *f, size_t first, bool moves)
 {
 	for (size_t i = first; i < f->member.n; i++) {
-		Node n = *node(f, f->member.p[i]);
-		int64_t times = f->times[f->member.p[i]];
+		Val m = f->member.p[i];
 
-		for (int k = 0; k < n.narg; k++) {
-			Val v = n.arg[k], x;
+		for (int k = 0; k < node(f, m)->narg; k++) {
+			Val x = node(f, m)->arg[k];
 
-			if (in_set(f, v) || !(x = joinable(f, v, moves, times)))
-				continue;
-			if (!moves && !same_dims(&node(f, v)->type, &n.type))
-				continue;
-			/* views on the way stop being views: the kernel knows where it reads */
-			for (; v != x; v = node(f, v)->arg[0]) {
-				node(f, v)->keep = KEEP_GROUP;
-				set_add(f, v, times);
-			}
-			set_add(f, x, times);
+			if (moves || same_dims(&node(f, x)->type, &node(f, m)->type))
+				grow_argument(f, x, moves, f->times[m]);
 		}
 	}
+}
+
+/* Starts a set with the root and what is computed on the way into it, each element `times`
+ * in all.  The root is the last of the set, where the epilogue grows from. */
+static void
+begin_with_prologue(Fuse *f, Val root, bool moves, int64_t times)
+{
+	Val x = node(f, root)->arg[0];
+
+	set_begin(f);
+	set_add(f, root, times);
+	grow_argument(f, x, moves, times);
+	grow_arguments(f, 1, moves);
+	for (size_t i = 0; i + 1 < f->member.n; i++) {
+		f->member.p[i] = f->member.p[i + 1];
+		f->member.p[i + 1] = root;
+	}
+}
+
+static void
+group_with_epilogue(Fuse *f, Val root)
+{
+	size_t members;
+	Val out = grow_epilogue(f, root, &members);
+
+	make_group(f, root, out, members);
+}
+
+/* How often a convolution that computes its input does so, in all: for each tap that sees an
+ * element, and again for each block of output channels. */
+static int64_t
+times_read(const Fuse *f, const Node *conv)
+{
+	enum { BLOCK = 16 };
+	const Type *w = &node(f, conv->arg[1])->type;
+
+	return type_count(&node(f, conv->arg[0])->type) * w->dim[2] * w->dim[3] * ((w->dim[0] + BLOCK - 1) / BLOCK) /
+		(attr_ints(conv, A_stride, 0, 1) * attr_ints(conv, A_stride, 1, 1));
+}
+
+static void
+group_heavy(Fuse *f, Val root)
+{
+	if (reads_elements(f, node(f, root))) {
+		begin_with_prologue(f, root, true, times_read(f, node(f, root)));
+	} else {
+		set_begin(f);
+		set_add(f, root, 1);
+	}
+	group_with_epilogue(f, root);
 }
 
 /* sum, softmax …: pointwise work on the way in, of the argument's shape, and on the way out */
 static void
 group_reduce(Fuse *f, Val root)
 {
-	Val x = node(f, root)->arg[0], out;
-	int64_t rounds = node(f, root)->op == OP_softmax ? 3 : 1;
-	int64_t times = rounds * type_count(&node(f, x)->type);
-	size_t members;
+	int rounds = node(f, root)->op == OP_softmax ? 3 : 1;
 
-	set_begin(f);
-	set_add(f, root, type_count(&node(f, root)->type));
-	if (joinable(f, x, false, times)) {
-		set_add(f, x, times);
-		grow_arguments(f, 1, false);
-	}
-	/* the epilogue grows from the root, so that has to be the last of the set */
-	for (size_t i = 0; i + 1 < f->member.n; i++) {
-		f->member.p[i] = f->member.p[i + 1];
-		f->member.p[i + 1] = root;
-	}
-	out = grow_epilogue(f, root, &members);
-	make_group(f, root, out, members);
+	begin_with_prologue(f, root, false, rounds * type_count(&node(f, node(f, root)->arg[0])->type));
+	group_with_epilogue(f, root);
 }
 
 static void

@@ -192,21 +192,28 @@ find_overwrites(Find *f)
 	}
 }
 
-bool
+const char *
 live_find(Arena *a, const Graph *g, Live *l)
 {
 	Find f = { .a = a, .g = g, .l = l };
 	Val bad;
 
+	graph_foreach(g, v)
+		if (is_stored(g, v) && !is_source(graph_node(g, v)) && !graph_node(g, v)->group)
+			return "there are values that no group makes; the pass fuse comes first";
+	graph_foreach(g, v)
+		for (int i = 0; graph_node(g, v)->keep == KEEP_JOIN && i < graph_node(g, v)->narg; i++)
+			if (is_source(graph_node(g, graph_node(g, v)->arg[i])))
+				return "a join has an argument that comes from outside";
 	memset(l, 0, sizeof *l);
 	l->ngroup = g->group.n;
 	l->touch = NEWN(a, Touch, g->group.n);
 	l->block_of = NEWN(a, uint32_t, g->node.n);
 	if (!storage_find(a, g, &l->at, &bad))
-		return false;
+		return "views and joins contradict each other";
 	find_blocks(&f);
 	find_makers(&f);
 	find_touches(&f);
 	find_overwrites(&f);
-	return true;
+	return NULL;
 }

@@ -36,8 +36,8 @@ typedef struct Live {
 	size_t ngroup;          /* as Graph.group.n: with group 0 and holes */
 } Live;
 
-/* False: the graph's views and joins contradict each other. */
-bool live_find(Arena *a, const Graph *g, Live *l);
+/* NULL, or what is wrong with the groups of g. */
+const char *live_find(Arena *a, const Graph *g, Live *l);
 
 static inline int64_t
 plan_align(int64_t bytes)

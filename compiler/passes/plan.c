@@ -325,10 +325,18 @@ pass_plan(Graph *g, PassCtx *cx)
 {
 	Planner p = { .a = arena_new(), .g = g, .end = (int32_t)g->sched.n - 1 };
 	Pack k = { 0 };
-	size_t merged;
+	size_t merged, groups = 0;
+	const char *why;
 
-	if (!live_find(p.a, g, &p.live)) {
-		pass_fail(cx, "views and joins contradict each other");
+	if ((why = live_find(p.a, g, &p.live)) != NULL) {
+		pass_fail(cx, "%s", why);
+		arena_free(p.a);
+		return false;
+	}
+	for (size_t i = 1; i < g->group.n; i++)
+		groups += g->group.p[i].family != FAM_none;
+	if (groups != g->sched.n) {
+		pass_fail(cx, "%zu groups, but %zu steps; the pass schedule comes first", groups, g->sched.n);
 		arena_free(p.a);
 		return false;
 	}

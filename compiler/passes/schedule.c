@@ -308,9 +308,10 @@ pass_schedule(Graph *g, PassCtx *cx)
 	Sched s = { .a = arena_new(), .g = g };
 	uint32_t *order[COUNT(name)], *best = NULL;
 	int64_t peak = INT64_MAX;
+	const char *why;
 
-	if (!live_find(s.a, g, &s.live)) {
-		pass_fail(cx, "views and joins contradict each other");
+	if ((why = live_find(s.a, g, &s.live)) != NULL) {
+		pass_fail(cx, "%s", why);
 		arena_free(s.a);
 		return false;
 	}
