@@ -27,7 +27,7 @@ static void
 list_folder(Arena *a, const char *name, Files *out)
 {
 	size_t n, first = out->n;
-	const char *const *dirs = library_dirs(a, &n);
+	const char *const *dirs = library_roots(a, &n);
 
 	for (size_t i = 0; i < n && out->n == first; i++) {
 		const char *path = arena_printf(a, "%s/%s", dirs[i], name);
@@ -85,7 +85,7 @@ signature(Arena *a, const Source *src, const Ast *x)
 	}
 	/* what led to the body */
 	while (t.n && (t.p[t.n - 1] == '{' || t.p[t.n - 1] == ' ' || (t.p[t.n - 1] == '=' && x->kind == AST_fn)))
-		t.n--;
+		t.p[--t.n] = 0;
 	return text_str(&t);
 }
 
@@ -103,28 +103,43 @@ typedef struct Docs {
 	VEC(const char *) name; /* for did-you-mean */
 } Docs;
 
+/* Its first line, and whether that is a sentence. */
 static void
-show(Docs *docs, const Module *m, const Ast *x, const char *module, int depth)
+show_line(const Ast *x)
 {
-	bool full = docs->whole || (docs->want && strcmp(x->name, docs->want) == 0);
-	const char *doc = x->doc;
+	int n = (int)strcspn(x->doc, "\n");
+
+	printf("  %-6s %-16s %.*s%s\n", ast_kind_name(x->kind), x->name, n, x->doc,
+	       x->doc[n] && !strchr(".:", x->doc[n - 1]) ? " …" : "");
+}
+
+static void
+show_all(const Docs *docs, const Source *src, const Ast *x, const char *module)
+{
+	printf("%s%s", docs->shown ? "\n" : "", signature(docs->o->a, src, x));
+	if (!docs->whole)
+		printf("   [%s]", module);
+	putchar('\n');
+	for (const char *s = x->doc; s && *s; s += strcspn(s, "\n"), s += *s == '\n')
+		printf("    %.*s\n", (int)strcspn(s, "\n"), s);
+}
+
+static void
+show(Docs *docs, const Source *src, const Ast *x, const char *module)
+{
+	const Ast *body = x->kind == AST_model && x->n ? x->kid[x->n - 1] : NULL;
 
 	vec_push(docs->o->a, &docs->name, x->name);
-	if (!docs->want && x->doc) {
-		if (!docs->shown || depth == 0)
-			printf("  %-6s %-16s %.*s\n", ast_kind_name(x->kind), x->name, (int)strcspn(doc, "\n"), doc);
+	if (docs->want && (docs->whole ? x->doc != NULL : strcmp(x->name, docs->want) == 0)) {
+		show_all(docs, src, x, module);
 		docs->shown++;
-	} else if (full && (x->doc || !docs->whole)) {
-		printf("%s%s%s\n", docs->shown++ ? "\n" : "", signature(docs->o->a, m->src, x),
-		       docs->whole ? "" : arena_printf(docs->o->a, "   [%s]", module));
-		for (; doc && *doc; doc += strcspn(doc, "\n"), doc += *doc == '\n')
-			printf("    %.*s\n", (int)strcspn(doc, "\n"), doc);
+	} else if (!docs->want && x->doc && x->doc[0]) {
+		show_line(x);
+		docs->shown++;
 	}
-	for (int i = 0; i < x->n; i++)          /* entries stand in a model's body */
-		if (x->kind == AST_model && x->kid[i]->kind == AST_body)
-			for (int k = 0; k < x->kid[i]->n; k++)
-				if (x->kid[i]->kid[k]->kind == AST_entry)
-					show(docs, m, x->kid[i]->kid[k], module, depth + 1);
+	for (int i = 0; body && i < body->n; i++)
+		if (body->kid[i]->kind == AST_entry)
+			show(docs, src, body->kid[i], module);
 }
 
 static void
@@ -144,7 +159,7 @@ file(Docs *docs, Diag *d, const char *path)
 		printf("%s%s\n", docs->shown ? "\n" : "", module);
 	for (int i = 0; i < m->ast->n; i++)
 		if (is_declaration(m->ast->kid[i]))
-			show(docs, m, m->ast->kid[i], module, 0);
+			show(docs, m->src, m->ast->kid[i], module);
 }
 
 int

@@ -30,9 +30,8 @@ folder_of_executable(Arena *a)
 	return arena_str(a, buf);
 }
 
-/* where stdlib/ and models/ may lie */
-static const char *const *
-roots(Arena *a, size_t *n)
+const char *const *
+library_roots(Arena *a, size_t *n)
 {
 	VEC(const char *) v = { 0 };
 	const char *env = getenv("YOLO12C_PATH"), *exe = folder_of_executable(a), *end;
@@ -59,7 +58,7 @@ roots(Arena *a, size_t *n)
 const char *const *
 library_dirs(Arena *a, size_t *n)
 {
-	const char *const *root = roots(a, n);
+	const char *const *root = library_roots(a, n);
 	const char **dir = NEWN(a, const char *, *n);
 
 	for (size_t i = 0; i < *n; i++)
@@ -75,7 +74,7 @@ model_path(Arena *a, const char *model)
 
 	if (access(model, R_OK) == 0 || strchr(model, '/'))
 		return model;
-	dirs = roots(a, &n);
+	dirs = library_roots(a, &n);
 	for (size_t i = 0; i < n; i++)
 		for (int suffix = 0; suffix < 2; suffix++) {
 			const char *path = arena_printf(a, "%s/models/%s%s", dirs[i], model, suffix ? "" : ".y12");

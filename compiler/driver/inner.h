@@ -10,6 +10,9 @@
 /* "models/yolov12.y12" as it is; "yolov12" from the library folders if there is no such file. */
 const char *model_path(Arena *a, const char *model);
 
+/* Folders where stdlib/ and models/ may lie, in the order of asking. */
+const char *const *library_roots(Arena *a, size_t *n);
+
 /* Parameters for the model: scale, batch, frame … from the options, and what the weights know. */
 const ElabArg *model_args(Arena *a, const CompileOptions *o, const Weights *w, size_t *n);
 

@@ -128,6 +128,28 @@ done_from_content(const GraphModule *m)
 	return done;
 }
 
+/* Leaves the entries that were asked for. */
+static bool
+choose_graphs(Diag *d, Stage *s)
+{
+	GraphModule *m = s->c.module;
+	GraphModule all = *m;
+
+	if (!s->o.entries)
+		return true;
+	*m = (GraphModule){ .a = m->a };
+	for (size_t i = 0; s->o.entries[i]; i++) {
+		Graph *g = module_entry(&all, s->o.entries[i]);
+
+		if (!g) {
+			diag_error(d, (Span){ 0 }, "entry-missing", "%s: there is no entry %s", s->path, s->o.entries[i]);
+			return false;
+		}
+		vec_push(m->a, &m->graph, g);
+	}
+	return true;
+}
+
 static bool
 read_graphs(Arena *a, Diag *d, const Source *src, Stage *s)
 {
@@ -164,7 +186,7 @@ read_graphs(Arena *a, Diag *d, const Source *src, Stage *s)
 		diag_error(d, (Span){ 0 }, "stage-unknown", "%s: there is no stage %s", src->path, stage);
 		return false;
 	}
-	return true;
+	return choose_graphs(d, s);
 }
 
 static bool
