@@ -260,7 +260,7 @@ lower_attention(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err
 			o.tokens, (o.padded * (o.d + o.p) + o.p) * 4 >> 10, LOCAL_MAX >> 10);
 		return false;
 	}
-	o.flat = gen_flattens(cx->g, group);
+	o.flat = gen_flattens(cx->g, group, false);
 	gen_begin(z, cx, group, arena_printf(cx->a, "attention_%" PRId64 "x%" PRId64 "_%" PRId64 "_%" PRId64,
 		windows, o.tokens, heads, o.d));
 	b = z->b;

@@ -28,28 +28,17 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "lower/gen.h"
+#include "lower/conv_mma.h"
 
+/* T_COUNT numbers: this kernel; 7: conv_mma.c's */
 enum { T_LANES, T_VECS, T_PIXELS, T_ROWS, T_BLOCKS, T_COUNT };
 
-/* A convolution in numbers.  w1 etc. are widths as the kernel sees them (flattened or not). */
-typedef struct Conv {
-	Val x, w, bias, root;
-	int64_t n, h, w1, c;            /* input; c per group */
-	int64_t oh, ow, oc;             /* output; oc in all */
-	int64_t r, s, sh, sw, ph, pw;   /* kernel, strides, pads */
-	int64_t groups, pack, blocks;
-	int lanes, vecs, pixels;
-	int64_t rows, blocks_a_task;
-	bool flat;
-} Conv;
-
-static Conv
+static ConvShape
 conv_of(const Graph *g, const Group *gr)
 {
 	const Node *n = graph_node(g, gr->root);
 	const Node *x = graph_node(g, n->arg[0]), *w = graph_node(g, n->arg[1]);
-	Conv c = { .x = n->arg[0], .w = n->arg[1], .bias = n->narg > 2 ? n->arg[2] : 0, .root = gr->root };
+	ConvShape c = { .x = n->arg[0], .w = n->arg[1], .bias = n->narg > 2 ? n->arg[2] : 0, .root = gr->root };
 	bool packed = attr_find(n, A_pack) != NULL;
 
 	c.n = x->type.dim[0], c.h = x->type.dim[1], c.w1 = x->type.dim[2];
@@ -63,7 +52,7 @@ conv_of(const Graph *g, const Group *gr)
 }
 
 static bool
-pointwise_conv(const Conv *c)
+pointwise_conv(const ConvShape *c)
 {
 	return c->r == 1 && c->s == 1 && c->sh == 1 && c->sw == 1 && c->ph == 0 && c->pw == 0;
 }
@@ -91,12 +80,26 @@ choose_pixels(int64_t width, int most)
 void
 choose_conv(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 {
-	Conv c = conv_of(g, gr);
+	ConvShape c = conv_of(g, gr);
 	int64_t oc = c.oc / c.groups, width = pointwise_conv(&c) ? c.oh * c.ow : c.ow;
 	int lanes = target_lanes(t), vecs, most, regs = t->vector_regs;
 	int64_t bytes;
 
 	(void)a;
+	if (conv_mma_fits(&c, t, graph_node(g, c.x))) {
+		choose_conv_mma(&c, t, gr);
+		*pack = 1;
+		return;
+	}
+	if (t->kind == TARGET_GPU) {    /* a thread's tile: 8 channels of a few pixels */
+		gr->ntile = T_COUNT;
+		gr->tile[T_LANES] = oc % 8 && c.groups > 1 ? lanes_dividing(oc, 8) : 8;
+		gr->tile[T_VECS] = 1;
+		gr->tile[T_PIXELS] = (int32_t)MIN(c.ow, 4);
+		gr->tile[T_ROWS] = gr->tile[T_BLOCKS] = 1;
+		*pack = gr->tile[T_LANES];
+		return;
+	}
 	/* narrow layers use narrower vectors rather than empty lanes */
 	while (lanes > 4 && oc <= lanes / 2)
 		lanes /= 2;
@@ -129,7 +132,7 @@ choose_conv(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 
 typedef struct Body {
 	Gen *z;
-	const Conv *c;
+	const ConvShape *c;
 	uint32_t bx, bw, acc;
 	Reg n, oh, ob;          /* picture, output row, block of output channels */
 	Reg chan;               /* first input channel of the block's group, or 0 */
@@ -161,7 +164,7 @@ tile_sums(Body *o, Reg ow0, int64_t first, int count)
 {
 	Gen *z = o->z;
 	KBuild *b = z->b;
-	const Conv *c = o->c;
+	const ConvShape *c = o->c;
 	const Node *x = gen_node(z, c->x);
 	const int64_t *st = x->place.stride;
 	KType vt = kt(KS_F32, c->lanes);
@@ -236,7 +239,7 @@ tile_finish(Body *o, Reg ow0, Reg count, int count_known)
 {
 	Gen *z = o->z;
 	KBuild *b = z->b;
-	const Conv *c = o->c;
+	const ConvShape *c = o->c;
 	int64_t per_group = c->oc / c->groups, last = per_group - (ceil_div(per_group, c->pack) - 1) * c->pack;
 	bool ragged = last != c->pack;          /* the last block has fewer channels (groups == 1 then) */
 	Reg p = count_known ? k_ix(b, 0) : k_for(b, k_ix(b, 0), count, 1), oc0 = k_muli(b, o->ob, c->pack);
@@ -288,7 +291,7 @@ row_tiles(Body *o, Reg lo, Reg hi)
 {
 	Gen *z = o->z;
 	KBuild *b = z->b;
-	const Conv *c = o->c;
+	const ConvShape *c = o->c;
 	int64_t tiles = ceil_div(c->ow, c->pixels), rest = c->ow - (tiles - 1) * c->pixels;
 	/* a tile is in the middle if none of its pixels reaches past a border */
 	int64_t left = 0, right = 0;
@@ -336,12 +339,22 @@ row_tiles(Body *o, Reg lo, Reg hi)
 	}
 }
 
+/* The product sees all pictures as one list of pixels where their places allow it. */
+static const ConvShape *
+mma_shape(const Graph *g, uint32_t group, ConvShape *c)
+{
+	c->flat_out = gen_flattens(g, group, true);
+	c->flat = pointwise_conv(c) && c->flat_out;
+	c->pack = 1;
+	return c;
+}
+
 bool
 lower_conv(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 {
 	const Group *gr = &cx->g->group.p[group];
 	const Node *n = graph_node(cx->g, gr->root);
-	Conv c = conv_of(cx->g, gr);
+	ConvShape c = conv_of(cx->g, gr);
 	Gen gen, *z = &gen;
 	Body o;
 	KBuild *b;
@@ -357,6 +370,8 @@ lower_conv(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 		*err = arena_printf(cx->a, "conv2d %%%u: no kernel for dilation", gr->root);
 		return false;
 	}
+	if (gr->ntile != T_COUNT)
+		return lower_conv_mma(cx, group, mma_shape(cx->g, group, &c), out, err);
 	c.lanes = gr->tile[T_LANES];
 	c.vecs = gr->tile[T_VECS];
 	c.pixels = gr->tile[T_PIXELS];
@@ -364,7 +379,7 @@ lower_conv(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	c.blocks_a_task = gr->tile[T_BLOCKS];
 	c.pack = attr_int(n, A_pack, 0);
 	c.blocks = graph_node(cx->g, c.w)->type.dim[0];
-	c.flat = pointwise_conv(&c) && gen_flattens(cx->g, group);
+	c.flat = pointwise_conv(&c) && gen_flattens(cx->g, group, false);
 	if (c.flat) {
 		c.ow *= c.oh, c.w1 = c.ow;
 		c.oh = c.h = 1;

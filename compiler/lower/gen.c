@@ -585,25 +585,29 @@ lanes_dividing(int64_t n, int max)
 	return l;
 }
 
-/* rows of the value follow each other without a gap, or it is the same in all of them */
+/* rows (and pictures) of the value follow each other without a gap, or it is the same in all of them */
 static bool
-flattens(const Graph *g, Val v)
+flattens(const Graph *g, Val v, bool pictures)
 {
 	const Node *n = graph_node(g, v);
+	const int64_t *d = n->type.dim, *st = n->place.stride;
 
 	if (n->op == OP_const && type_count(&n->type) == 1)
 		return true;
-	return n->type.rank == 4 && n->type.dim[1] != 1 && n->type.dim[2] != 1
-	     ? n->place.stride[1] == n->type.dim[2] * n->place.stride[2]
-	     : n->type.rank == 4 && n->type.dim[1] == 1 && n->type.dim[2] == 1;
+	if (n->type.rank != 4)
+		return false;
+	if (d[1] == 1 && d[2] == 1)
+		return !pictures || d[0] == 1;
+	return d[1] != 1 && d[2] != 1 && st[1] == d[2] * st[2] && (!pictures || d[0] == 1 || st[0] == d[1] * st[1]);
 }
 
 bool
-gen_flattens(const Graph *g, uint32_t id)
+gen_flattens(const Graph *g, uint32_t id, bool pictures)
 {
 	const Group *gr = &g->group.p[id];
+	int64_t batch = graph_node(g, gr->out)->type.dim[0];
 
-	if (!flattens(g, gr->out))
+	if (!flattens(g, gr->out, pictures))
 		return false;
 	for (Val v = 1; v < g->node.n; v++) {
 		const Node *n = graph_node(g, v);
@@ -617,7 +621,9 @@ gen_flattens(const Graph *g, uint32_t id)
 
 			if (v == gr->root && i > 0)
 				continue;       /* weights and bias */
-			if (x->group != id && !flattens(g, n->arg[i]))
+			if (x->group != id && (!flattens(g, n->arg[i], pictures) ||
+			    (pictures && batch > 1 && type_count(&x->type) > 1 && x->type.dim[1] * x->type.dim[2] > 1 &&
+			     x->type.dim[0] != batch)))
 				return false;
 		}
 	}

@@ -87,8 +87,9 @@ gen_gpu(const LowerCtx *cx)
 void gen_finish(Gen *z, const Coord *c, Reg root_value);
 
 /* Rows of the picture follow each other without a gap in the group's out and in all that its epilogue
- * and its root's first argument read, and the epilogue is pointwise: coordinates may then be (n, 0, y * W + x, c). */
-bool gen_flattens(const Graph *g, uint32_t group);
+ * and its root's first argument read, and the epilogue is pointwise: coordinates may then be (n, 0, y * W + x, c).
+ * pictures: those follow each other as well: (0, 0, (n * H + y) * W + x, c). */
+bool gen_flattens(const Graph *g, uint32_t group, bool pictures);
 
 /* Greatest power of two lanes, at most max, that divides n (n > 0). */
 int lanes_dividing(int64_t n, int max);

@@ -78,15 +78,19 @@ pass_precision(Graph *g, PassCtx *cx)
 		if (!on && op_info[n->op].fuse == FUSE_HEAVY)
 			pass_log(cx, "%%%u %s stays f32", v, n->name ? n->name : op_info[n->op].name);
 	}
+	for (Val v = 1; v < n0; v++)
+		if (is_half[v]) {
+			graph_node(g, v)->type.dt = half;
+			changed = true;
+		}
 	graph_foreach(g, v) {
 		for (int j = 0; j < graph_node(g, v)->narg; j++) {
 			Node *n = graph_node(g, v);
 			Val x = n->arg[j], to;
 			bool bias = n->op == OP_conv2d && j == 2;
 
-			if (graph_node(g, x)->type.dt != DT_F32 && !is_half[x])
-				continue;
-			if (is_half[v] == is_half[x] || (is_half[v] && bias))
+			if ((graph_node(g, x)->type.dt != DT_F32 && !is_half[x]) || is_half[v] == is_half[x] ||
+			    (is_half[v] && bias))
 				continue;
 			/* one cast a value, whoever asks */
 			Val *made = is_half[v] ? down : up;
@@ -107,12 +111,6 @@ pass_precision(Graph *g, PassCtx *cx)
 			g->output.p[i].v = up[x];
 		}
 	}
-	for (Val v = 1; v < n0; v++)
-		if (is_half[v]) {
-			graph_node(g, v)->type.dt = half;
-			changed = true;
-		}
-	/* casts back were typed before their arguments became half: only their own type counts */
 	arena_free(tmp);
 	return changed;
 }

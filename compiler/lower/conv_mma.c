@@ -1,0 +1,425 @@
+/* conv_mma.c -- convolution on GPUs with matrix units: an implicit matrix product.
+ *
+ *     rows     M = pictures * OH * OW     output pixels, NHWC order
+ *     columns  O = output channels of a group
+ *     depth    K = R * S * C              in the order of the weights [O][R][S][C]
+ *
+ * A block makes BM x BN of the result.  Its slabs of BK go through a ring of `stages`
+ * buffers in shared memory, filled by asynchronous 16-byte copies:
+ *
+ *     copy slabs 0 .. stages-2
+ *     for it: wait for slab it; barrier; start copying slab it + stages - 1; multiply slab it
+ *
+ * A copy of 8 channels either lies inside the picture or is zero-filled: for each row that a
+ * thread copies it keeps the address of the pixel under tap (0,0) and a bit mask of the
+ * taps that fall inside.  NHWC makes the address of a tap linear in it.  Chunks are
+ * stored at chunk ^ (row mod 8), so that ldmatrix reads eight rows from eight different bank
+ * groups.  Sums are f32 in registers; the epilogue passes them through shared memory (in the
+ * ring's place) so that bias, activation, residual and store work on 8 channels at a time.
+ *
+ * tile = { BM, BN, BK, stages, warps along M, warps along N, 0 }; weights packed with pack = 1
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include <math.h>
+
+#include "lower/conv_mma.h"
+
+typedef struct Mma {
+	Gen *z;
+	KBuild *b;
+	const ConvShape *c;
+	int bm, bn, bk, stages, wm, wn, threads;
+	int chunks;                     /* 16-byte pieces of a row of a slab */
+	int64_t m, k;                   /* rows and depth of the product */
+	uint32_t bx, bw, sa, sb, sy;
+	Reg tid, lane, warp_m, warp_n;
+	Reg row0, col0, group;          /* first row and column of the block; group */
+	/* copying: this thread's chunk of rows */
+	Reg chunk;                      /* its number in a row */
+	int ra, rb;                     /* rows of A and B that this thread copies */
+	Reg *a_at, *a_mask, *a_to, *b_at, *b_ok, *b_to;
+} Mma;
+
+/* chunk c of a row lies at c ^ swizzle(row) */
+static Reg
+swizzle(Mma *m, Reg row)
+{
+	KBuild *b = m->b;
+
+	if (m->chunks >= 8)
+		return k_op(b, K_and, row, k_ix(b, 7), 0);
+	return k_op(b, K_and, k_op(b, K_shr, row, k_ix(b, m->chunks == 4 ? 1 : 2), 0), k_ix(b, m->chunks - 1), 0);
+}
+
+/* index in a slab of `row`, chunk */
+static Reg
+slab_index(Mma *m, Reg row, Reg chunk)
+{
+	KBuild *b = m->b;
+
+	return k_add(b, k_muli(b, row, m->bk), k_muli(b, k_op(b, K_xor, chunk, swizzle(m, row), 0), 8));
+}
+
+/* Where this thread copies from and to: addresses, masks, slots. */
+static void
+prepare(Mma *m)
+{
+	Gen *z = m->z;
+	KBuild *b = m->b;
+	const ConvShape *c = m->c;
+	const Node *x = gen_node(z, c->x);
+	const int64_t *st = x->place.stride;
+	Reg first = k_op(b, K_div, m->tid, k_ix(b, m->chunks), 0), zero = k_ix(b, 0);
+	int step = m->threads / m->chunks;
+
+	m->chunk = k_sub(b, m->tid, k_muli(b, first, m->chunks));
+	m->ra = (int)ceil_div(m->bm, step);
+	m->rb = (int)ceil_div(m->bn, step);
+	m->a_at = NEWN(z->a, Reg, (size_t)m->ra);
+	m->a_mask = NEWN(z->a, Reg, (size_t)m->ra);
+	m->a_to = NEWN(z->a, Reg, (size_t)m->ra);
+	m->b_at = NEWN(z->a, Reg, (size_t)m->rb);
+	m->b_ok = NEWN(z->a, Reg, (size_t)m->rb);
+	m->b_to = NEWN(z->a, Reg, (size_t)m->rb);
+	for (int i = 0; i < m->ra; i++) {
+		Reg row = k_addi(b, first, i * step), p = k_add(b, m->row0, row), n, oh, ow, ih, iw, inside, mask;
+
+		m->a_to[i] = slab_index(m, row, m->chunk);
+		inside = k_op(b, K_lt, p, k_ix(b, m->m), 0);
+		if (m->bm % step)
+			inside = k_op(b, K_and, inside, k_op(b, K_lt, row, k_ix(b, m->bm), 0), 0);
+		if (c->flat) {
+			m->a_at[i] = k_muli(b, p, st[2]);
+			m->a_mask[i] = k_select(b, inside, k_int(b, KS_I32, 1), k_int(b, KS_I32, 0));
+		} else {
+			n = c->n > 1 ? k_op(b, K_div, p, k_ix(b, c->oh * c->ow), 0) : zero;
+			p = k_sub(b, p, k_muli(b, n, c->oh * c->ow));
+			oh = k_op(b, K_div, p, k_ix(b, c->ow), 0);
+			ow = k_sub(b, p, k_muli(b, oh, c->ow));
+			ih = k_addi(b, k_muli(b, oh, c->sh), -c->ph);
+			iw = k_addi(b, k_muli(b, ow, c->sw), -c->pw);
+			m->a_at[i] = k_add(b, k_add(b, k_muli(b, n, st[0]), k_muli(b, ih, st[1])), k_muli(b, iw, st[2]));
+			mask = k_int(b, KS_I32, 0);
+			for (int64_t kh = 0; kh < c->r; kh++) {
+				Reg in_h = k_op(b, K_and, k_op(b, K_le, zero, k_addi(b, ih, kh), 0),
+				                k_op(b, K_lt, k_addi(b, ih, kh), k_ix(b, c->h), 0), 0);
+
+				for (int64_t kw = 0; kw < c->s; kw++) {
+					Reg in_w = k_op(b, K_and, k_op(b, K_le, zero, k_addi(b, iw, kw), 0),
+					                k_op(b, K_lt, k_addi(b, iw, kw), k_ix(b, c->w1), 0), 0);
+
+					mask = k_op(b, K_or, mask, k_select(b, k_op(b, K_and, in_h, in_w, 0),
+						k_int(b, KS_I32, (int64_t)1 << (kh * c->s + kw)), k_int(b, KS_I32, 0)), 0);
+				}
+			}
+			m->a_mask[i] = k_select(b, inside, mask, k_int(b, KS_I32, 0));
+		}
+		m->a_at[i] = k_add(b, m->a_at[i], k_muli(b, m->group, c->c * st[3]));
+	}
+	for (int i = 0; i < m->rb; i++) {
+		Reg row = k_addi(b, first, i * step), o = k_add(b, m->col0, row);
+		int64_t per = c->oc / c->groups;
+
+		m->b_to[i] = slab_index(m, row, m->chunk);
+		m->b_ok[i] = k_op(b, K_lt, o, k_ix(b, per), 0);
+		if (m->bn % step)
+			m->b_ok[i] = k_op(b, K_and, m->b_ok[i], k_op(b, K_lt, row, k_ix(b, m->bn), 0), 0);
+		m->b_at[i] = k_muli(b, k_add(b, o, k_muli(b, m->group, per)), m->k);
+	}
+}
+
+/* starts copying slab `it` into `stage`; past the end zeros are copied */
+static void
+copy_slab(Mma *m, Reg it, Reg stage)
+{
+	KBuild *b = m->b;
+	const ConvShape *c = m->c;
+	const int64_t *st = gen_node(m->z, c->x)->place.stride;
+	Reg k0 = k_muli(b, it, m->bk), kk = k_add(b, k0, k_muli(b, m->chunk, 8)), in_k, tap, ch, off, kh;
+	Reg to_a = k_muli(b, stage, m->bm * m->bk), to_b = k_muli(b, stage, m->bn * m->bk);
+	int step = m->threads / m->chunks;
+
+	in_k = k_op(b, K_lt, kk, k_ix(b, m->k), 0);
+	if (c->r * c->s == 1) {
+		tap = k_ix(b, 0);
+		off = kk;
+	} else {
+		if (c->c % m->bk == 0) {        /* the slab lies under one tap */
+			tap = k_op(b, K_div, k0, k_ix(b, c->c), 0);
+			ch = k_add(b, k_sub(b, k0, k_muli(b, tap, c->c)), k_muli(b, m->chunk, 8));
+		} else {
+			tap = k_op(b, K_div, kk, k_ix(b, c->c), 0);
+			ch = k_sub(b, kk, k_muli(b, tap, c->c));
+		}
+		kh = k_op(b, K_div, tap, k_ix(b, c->s), 0);
+		off = k_add(b, k_add(b, k_muli(b, kh, st[1]), k_muli(b, k_sub(b, tap, k_muli(b, kh, c->s)), st[2])), ch);
+	}
+	tap = k_cast(b, KS_I32, k_op(b, K_and, tap, k_ix(b, 31), 0));
+	for (int i = 0; i < m->ra; i++) {
+		Reg bit = k_op(b, K_and, k_op(b, K_shr, m->a_mask[i], tap, 0), k_int(b, KS_I32, 1), 0);
+		Reg ok = k_op(b, K_and, in_k, k_op(b, K_ne, bit, k_int(b, KS_I32, 0), 0), 0);
+		bool some = m->bm % step && i == m->ra - 1;     /* not every thread has a row here */
+
+		if (some)
+			k_if(b, k_op(b, K_lt, k_addi(b, k_op(b, K_div, m->tid, k_ix(b, m->chunks), 0), i * step),
+			                k_ix(b, m->bm), 0));
+		k_cp_async(b, m->sa, k_add(b, to_a, m->a_to[i]), m->bx, k_add(b, m->a_at[i], off), 8, ok);
+		if (some)
+			k_close(b);
+	}
+	for (int i = 0; i < m->rb; i++) {
+		bool some = m->bn % step && i == m->rb - 1;
+
+		if (some)
+			k_if(b, k_op(b, K_lt, k_addi(b, k_op(b, K_div, m->tid, k_ix(b, m->chunks), 0), i * step),
+			                k_ix(b, m->bn), 0));
+		k_cp_async(b, m->sb, k_add(b, to_b, m->b_to[i]), m->bw, k_add(b, m->b_at[i], kk), 8,
+		           k_op(b, K_and, in_k, m->b_ok[i], 0));
+		if (some)
+			k_close(b);
+	}
+	k_sync(b, K_cp_commit, 0);
+}
+
+/* sum += A(stage) * B(stage), this warp's part */
+static void
+multiply(Mma *m, Reg stage, Reg *sum)
+{
+	KBuild *b = m->b;
+	int mt = m->bm / m->wm / 16, nt = m->bn / m->wn / 8;
+	Reg low4 = k_op(b, K_and, m->lane, k_ix(b, 15), 0), low3 = k_op(b, K_and, m->lane, k_ix(b, 7), 0);
+	Reg high = k_op(b, K_shr, m->lane, k_ix(b, 4), 0);
+	Reg mid = k_op(b, K_and, k_op(b, K_shr, m->lane, k_ix(b, 3), 0), k_ix(b, 1), 0);
+	/* rows start at multiples of 8, so the swizzle depends on the lane alone */
+	Reg row_a = k_add(b, k_muli(b, m->warp_m, m->bm / m->wm), low4);
+	Reg row_b = k_add(b, k_muli(b, m->warp_n, m->bn / m->wn), k_add(b, low3, k_muli(b, high, 8)));
+	Reg ca = k_op(b, K_xor, high, swizzle(m, low4), 0);
+	Reg cb = k_op(b, K_xor, mid, swizzle(m, k_add(b, low3, k_muli(b, high, 8))), 0);
+	Reg at_a = k_add(b, k_muli(b, stage, m->bm * m->bk), k_muli(b, row_a, m->bk));
+	Reg at_b = k_add(b, k_muli(b, stage, m->bn * m->bk), k_muli(b, row_b, m->bk));
+	Reg *fa = NEWN(m->z->a, Reg, (size_t)mt), *fb = NEWN(m->z->a, Reg, (size_t)nt);
+
+	for (int k = 0; k < m->bk / 16; k++) {
+		Reg xa = k_muli(b, k_op(b, K_xor, ca, k_ix(b, 2 * k), 0), 8);
+		Reg xb = k_muli(b, k_op(b, K_xor, cb, k_ix(b, 2 * k), 0), 8);
+
+		for (int i = 0; i < mt; i++)
+			fa[i] = k_ldmatrix(b, m->sa, k_addi(b, k_add(b, at_a, xa), i * 16 * m->bk), false);
+		for (int j = 0; j < nt; j += 2) {
+			Reg two = k_ldmatrix(b, m->sb, k_addi(b, k_add(b, at_b, xb), j * 8 * m->bk), false);
+
+			fb[j] = k_part(b, two, 0, 4);
+			fb[j + 1] = k_part(b, two, 4, 4);
+		}
+		for (int i = 0; i < mt; i++)
+			for (int j = 0; j < nt; j++)
+				k_mma_to(b, sum[i * nt + j], fa[i], fb[j], sum[i * nt + j]);
+	}
+}
+
+/* sums to shared memory, then 8 channels at a time through the epilogue */
+static void
+finish(Mma *m, const Reg *sum)
+{
+	Gen *z = m->z;
+	KBuild *b = m->b;
+	const ConvShape *c = m->c;
+	int mt = m->bm / m->wm / 16, nt = m->bn / m->wn / 8, pitch = m->bn + 8;
+	int64_t per = c->oc / c->groups, vecs = m->bn / 8, items = m->bm * vecs;
+	Reg g = k_op(b, K_shr, m->lane, k_ix(b, 2), 0), q = k_op(b, K_and, m->lane, k_ix(b, 3), 0), item, row, p, o;
+
+	k_sync(b, K_cp_wait, 0);
+	k_sync(b, K_barrier, 0);
+	Reg at = k_add(b, k_muli(b, k_add(b, k_muli(b, m->warp_m, m->bm / m->wm), g), pitch),
+	               k_add(b, k_muli(b, m->warp_n, m->bn / m->wn), k_muli(b, q, 2)));
+
+	for (int i = 0; i < mt; i++)
+		for (int j = 0; j < nt; j++)
+			for (int h = 0; h < 2; h++)
+				k_store(b, m->sy, k_addi(b, at, (i * 16 + h * 8) * pitch + j * 8),
+				        k_part(b, sum[i * nt + j], 2 * h, 2));
+	k_sync(b, K_barrier, 0);
+	gen_forget_bases(z);
+	item = k_for(b, m->tid, k_ix(b, items), m->threads);
+	row = k_op(b, K_div, item, k_ix(b, vecs), 0);
+	o = k_muli(b, k_sub(b, item, k_muli(b, row, vecs)), 8);
+	p = k_add(b, m->row0, row);
+	Reg ch = k_add(b, m->col0, o);
+
+	k_if(b, k_op(b, K_and, k_op(b, K_lt, p, k_ix(b, m->m), 0), k_op(b, K_lt, ch, k_ix(b, per), 0), 0));
+	Coord at8 = { .vdim = 3, .lanes = 8, .active = 8 };
+	Reg x = k_load(b, m->sy, k_add(b, k_muli(b, row, pitch), o), 8);
+
+	if (c->flat_out) {
+		at8.r[2] = p;
+	} else {
+		at8.r[0] = c->n > 1 ? k_op(b, K_div, p, k_ix(b, c->oh * c->ow), 0) : k_ix(b, 0);
+		p = k_sub(b, p, k_muli(b, at8.r[0], c->oh * c->ow));
+		at8.r[1] = k_op(b, K_div, p, k_ix(b, c->ow), 0);
+		at8.r[2] = k_sub(b, p, k_muli(b, at8.r[1], c->ow));
+	}
+	at8.r[3] = k_add(b, ch, k_muli(b, m->group, per));
+	for (int part = 0; part < (per % 8 ? 2 : 1); part++) {
+		Reg y = x;
+
+		if (per % 8) {
+			if (part == 0)
+				k_if(b, k_op(b, K_le, k_addi(b, ch, 8), k_ix(b, per), 0));
+			else
+				k_else(b);
+		}
+		at8.active = part ? (int)(per % 8) : 8;
+		gen_forget_bases(z);
+		if (c->bias)
+			y = k_add(b, y, k_cast(b, KS_F32, k_load_part(b, gen_buf(z, c->bias), at8.r[3], 8, at8.active)));
+		gen_finish(z, &at8, y);
+	}
+	if (per % 8)
+		k_close(b);
+	k_close(b);
+	k_close(b);
+	gen_forget_bases(z);
+}
+
+bool
+lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, LoweredList *out, const char **err)
+{
+	const Group *gr = &cx->g->group.p[group];
+	Gen gen, *z = &gen;
+	Mma mma = { .z = z, .c = c }, *m = &mma;
+	DType dt = graph_node(cx->g, c->x)->type.dt;
+	KBuild *b;
+	Reg *sum, warp, it, stage, next, zero;
+	int64_t slabs, per = c->oc / c->groups;
+	int sums;
+
+	(void)err;
+	m->bm = gr->tile[0], m->bn = gr->tile[1], m->bk = gr->tile[2], m->stages = gr->tile[3];
+	m->wm = gr->tile[4], m->wn = gr->tile[5];
+	m->threads = 32 * m->wm * m->wn;
+	m->chunks = m->bk / 8;
+	m->m = c->n * c->oh * c->ow;
+	m->k = c->r * c->s * c->c;
+	slabs = ceil_div(m->k, m->bk);
+	gen_begin(z, cx, group, arena_printf(cx->a, "conv%" PRId64 "x%" PRId64 "s%" PRId64 "_%" PRId64
+		"_%" PRId64 "_%" PRId64 "_t%dx%dx%d", c->r, c->s, c->sh, c->c * c->groups, c->oc, c->oh * c->ow * c->n,
+		m->bm, m->bn, m->bk));
+	b = m->b = z->b;
+	m->bx = gen_buf(z, c->x);
+	m->bw = gen_buf(z, c->w);
+	if (c->bias)
+		gen_buf(z, c->bias);
+	m->sa = k_buffer(b, "sa", KSPACE_SHARED, dt, (int64_t)m->stages * m->bm * m->bk);
+	m->sb = k_buffer(b, "sb", KSPACE_SHARED, dt, (int64_t)m->stages * m->bn * m->bk);
+	m->sy = k_buffer(b, "sy", KSPACE_SHARED, DT_F32, (int64_t)m->bm * (m->bn + 8));
+	/* the ring is done with when the sums need room */
+	if ((int64_t)m->bm * (m->bn + 8) * 4 <= (int64_t)m->stages * m->bm * m->bk * 2)
+		k_alias(b, m->sy, m->sa);
+	k_align(b, m->sa, 128);
+	k_align(b, m->sb, 128);
+	k_align(b, m->sy, 128);
+	k_threads(b, m->threads, 1, 1);
+	k_grid(b, ceil_div(m->m, m->bm), ceil_div(per, m->bn), c->groups);
+	m->tid = k_axis(b, KAXIS_THREAD_X);
+	m->lane = k_axis(b, KAXIS_LANE);
+	warp = k_axis(b, KAXIS_WARP);
+	m->warp_n = m->wn > 1 ? k_op(b, K_rem, warp, k_ix(b, m->wn), 0) : k_ix(b, 0);
+	m->warp_m = m->wn > 1 ? k_op(b, K_div, warp, k_ix(b, m->wn), 0) : warp;
+	m->row0 = k_muli(b, k_axis(b, KAXIS_BLOCK_X), m->bm);
+	m->col0 = k_muli(b, k_axis(b, KAXIS_BLOCK_Y), m->bn);
+	m->group = c->groups > 1 ? k_axis(b, KAXIS_BLOCK_Z) : k_ix(b, 0);
+	prepare(m);
+
+	sums = m->bm / m->wm / 16 * (m->bn / m->wn / 8);
+	sum = NEWN(z->a, Reg, (size_t)sums);
+	zero = k_real(b, kt(KS_F32, 4), 0);
+	for (int i = 0; i < sums; i++) {
+		sum[i] = k_var(b, kt(KS_F32, 4));
+		k_mov_to(b, sum[i], zero);
+	}
+	for (int s = 0; s < m->stages - 1; s++)
+		copy_slab(m, k_ix(b, s), k_ix(b, s));
+	stage = k_var(b, kt(KS_IX, 1));         /* slab it lies here, slab it + stages - 1 goes to next */
+	next = k_var(b, kt(KS_IX, 1));
+	k_mov_to(b, stage, k_ix(b, 0));
+	k_mov_to(b, next, k_ix(b, m->stages - 1));
+	it = k_for(b, k_ix(b, 0), k_ix(b, slabs), 1);
+	k_sync(b, K_cp_wait, m->stages - 2);
+	k_sync(b, K_barrier, 0);
+	copy_slab(m, k_addi(b, it, m->stages - 1), next);
+	multiply(m, stage, sum);
+	for (int i = 0; i < 2; i++) {
+		Reg r = i ? next : stage, up = k_addi(b, r, 1);
+
+		k_mov_to(b, r, k_select(b, k_op(b, K_eq, up, k_ix(b, m->stages), 0), k_ix(b, 0), up));
+	}
+	k_close(b);
+	finish(m, sum);
+	gen_end(z, out);
+	return true;
+}
+
+/* Can the matrix units do it?  16-byte pieces of channels, taps that fit a mask. */
+bool
+conv_mma_fits(const ConvShape *c, const Target *t, const Node *x)
+{
+	return t->kind == TARGET_GPU && t->mma != MMA_NONE && (x->type.dt == DT_F16 ||
+	       (x->type.dt == DT_BF16 && t->has & GPU_BF16)) && c->c % 8 == 0 && c->r * c->s <= 31 &&
+	       c->oc / c->groups >= 8;
+}
+
+/* What a tile costs, in clocks of a whole card: the products at the rate of mma.sync, or the
+ * bytes through L2, whichever is slower, plus the latency of each slab that a ring can't hide, for as many
+ * rounds as the blocks need.  Constants from measurements on one H100; see docs/benchmarks.md. */
+static double
+cost(const ConvShape *c, const Target *t, int bm, int bn, int bk, int stages, int warps)
+{
+	double m = (double)(c->n * c->oh * c->ow), per = (double)(c->oc / c->groups), k = (double)(c->r * c->s * c->c);
+	double blocks = ceil_div((int64_t)m, bm) * (double)ceil_div((int64_t)per, bn) * (double)c->groups;
+	double slabs = (double)ceil_div((int64_t)k, bk);
+	double shared = MAX(stages * (bm + bn) * bk * 2.0, bm * (bn + 8) * 4.0);
+	double resident = MAX(1, MIN((double)t->shared_sm / (shared + 1024), MIN(2048.0 / (32 * warps), 65536.0 / (warps * 32 * 128.0))));
+	double products = bm * (double)bn * bk * 2 / 1400, bytes = (bm + bn) * bk * 2.0 / 40;
+	double slab = MAX(products, bytes), latency = 500 + slabs * (700.0 / stages) + bm * (double)bn / 60;
+	double rounds = ceil(blocks / (t->sms * resident)), each = blocks / t->sms;
+
+	return MAX(rounds * latency, MAX(each, 1) * slabs * slab + each * bm * bn * 0.03) + latency;
+}
+
+void
+choose_conv_mma(const ConvShape *c, const Target *t, Group *gr)
+{
+	static const int bms[] = { 32, 64, 128, 256 }, bns[] = { 16, 32, 48, 64, 80, 96, 128 }, bks[] = { 32, 64 };
+	int64_t per = c->oc / c->groups, k = c->r * c->s * c->c;
+	double best = 1e300;
+
+	gr->ntile = 7;
+	for (size_t i = 0; i < COUNT(bms); i++)
+		for (size_t j = 0; j < COUNT(bns); j++)
+			for (size_t l = 0; l < COUNT(bks); l++)
+				for (int stages = 2; stages <= 6; stages++) {
+					int bm = bms[i], bn = bns[j], bk = bks[l], warps = bm >= 256 ? 8 : 4, wn;
+					int64_t shared = MAX((int64_t)stages * (bm + bn) * bk * 2,
+					                     (int64_t)bm * (bn + 8) * 4 + (int64_t)stages * bn * bk * 2);
+					double x;
+
+					/* 16 columns a warp at least; 64 sums of 4 at most */
+					wn = bm / warps >= 16 ? 1 : warps * 16 / bm;
+					if (bn >= 96 && bm >= 64 && wn == 1)
+						wn = 2;
+					if (bn / wn % 16 || bm / (warps / wn) % 16 || bm * bn / (32 * warps) > 128)
+						continue;
+					if (bn >= 2 * per && bn > 16)
+						continue;
+					if (shared > t->shared_block || (stages > 2 && stages - 1 > ceil_div(k, bk)))
+						continue;
+					x = cost(c, t, bm, bn, bk, stages, warps);
+					if (x < best) {
+						const int32_t tile[7] = { bm, bn, bk, stages, warps / wn, wn, 0 };
+
+						best = x;
+						memcpy(gr->tile, tile, sizeof tile);
+					}
+				}
+}
