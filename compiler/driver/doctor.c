@@ -1,6 +1,6 @@
 /* doctor.c -- yolo12c doctor: what works here, and what to do about what does not.
  *
- *     ok    cpu       host:x86-64-v3, 2 processors
+ *     ok    cpu       host:x86-64-v3; 2 processors
  *     no    cache     /home/u/.cache/yolo12c can't be written: … -- set YOLO12C_CACHE_DIR
  *     --    cuda      no libcuda.so.1: …
  *
@@ -16,6 +16,7 @@
 
 #include "backend/backend.h"
 #include "driver/help.h"
+#include "driver/inner.h"
 #include "driver/ui.h"
 #include "runtime/data/data.h"
 
@@ -104,25 +105,26 @@ cache(Report *r)
 static void
 library(Report *r)
 {
-	static const struct { const char *what, *file; } need[] = {
-		{ "library", "stdlib/blocks.y12" }, { "models", "models/yolov12.y12" },
-	};
 	size_t n;
 	const char *const *dir = library_dirs(r->a, &n);
+	const char *model = model_path(r->a, "yolov12"), *blocks = NULL;
 
-	for (size_t k = 0; k < COUNT(need); k++) {
-		const char *found = NULL;
+	for (size_t i = 0; i < n && !blocks; i++) {
+		const char *path = arena_printf(r->a, "%s/blocks.y12", dir[i]);
 
-		for (size_t i = 0; i < n && !found; i++) {
-			const char *path = arena_printf(r->a, "%s/%s", dir[i], need[k].file);
-
-			found = access(path, R_OK) == 0 ? path : NULL;
-		}
-		if (found)
-			tell(r, FINE, need[k].what, "%s", found);
-		else
-			tell(r, FAULT, need[k].what, "%s is in none of %zu folders -- set YOLO12C_PATH", need[k].file, n);
+		if (access(path, R_OK) == 0)
+			blocks = dir[i];
 	}
+	if (blocks)
+		tell(r, FINE, "library", "%s", blocks);
+	else
+		tell(r, FAULT, "library", "stdlib/blocks.y12 is in none of %zu folders -- set YOLO12C_PATH to the folder "
+		     "that holds stdlib and models", n);
+	if (access(model, R_OK) == 0)
+		tell(r, FINE, "models", "%s", model);
+	else
+		tell(r, FAULT, "models", "models/yolov12.y12 is not found -- set YOLO12C_PATH to the folder that holds "
+		     "stdlib and models");
 }
 
 /* Letters on a box: without a font they are missing, and nobody says so. */
@@ -168,7 +170,7 @@ verb_doctor(const Options *o)
 
 	processor(&r);
 	host_device(&r);
-	tell(&r, FINE, "compiler", "%s", backend_version());
+	tell(&r, FINE, "compiler", "back end %s", backend_version());
 	library(&r);
 	cache(&r);
 	fonts(&r);

@@ -12,10 +12,10 @@ usage(FILE *f)
 {
 	static const struct { const char *command, *does; } next[] = {
 		{ "predict model=yolov12 weights=best.pt source=bus.jpg", "find things in a picture" },
-		{ "help predict", "every key of a verb, with its default" },
-		{ "help", "every verb" },
+		{ "inspect best.pt", "what is in a file of weights" },
 		{ "doctor", "what works on this machine" },
-		{ "version", "what is installed" },
+		{ "help", "every verb" },
+		{ "help predict", "every key of a verb, with its default" },
 	};
 	int width = 0;
 
@@ -32,7 +32,7 @@ verb_version(const Options *o)
 	const Target *t = target_host();
 
 	(void)o;
-	printf("yolo12c %s\n%s\n%s\n", PACKAGE_VERSION, backend_version(), t ? t->name : "no known processor");
+	printf("yolo12c %s\nback end %s\n%s\n", PACKAGE_VERSION, backend_version(), t ? t->name : "no known processor");
 	return EXIT_OK;
 }
 
