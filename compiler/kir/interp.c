@@ -481,10 +481,10 @@ use_storage(Run *r, const Op *op, uint32_t tid, Memory *m, bool write)
 {
 	Memory *old = m->root->holds;
 
+	if (old && old != m && old->used == r->epoch && old->user != tid)
+		return fail(r, op, tid, "race: the storage of %s is that of %s, which another thread has used "
+		            "with no barrier since", m->b->name, old->b->name);
 	if (write && old != m) {
-		if (old && old->used == r->epoch && old->user != tid)
-			return fail(r, op, tid, "race: the storage of %s is that of %s, which another thread has used "
-			            "with no barrier since", m->b->name, old->b->name);
 		if (old && old->used >= r->first && old->flying)
 			return fail(r, op, tid, "the storage of %s is that of %s, and a cp_async into that is under way",
 			            m->b->name, old->b->name);

@@ -174,6 +174,9 @@ op_kernel(Arena *a, const Case *c)
 		r = k_cast(b, c->to, p);
 	else if (c->op == K_select)
 		r = k_select(b, k_op(b, K_lt, p, q, 0), q, u);
+	else if (c->op == K_join)       /* x, y, w in a row, and of these some that begin in x or y */
+		r = k_part(b, k_join(b, k_join(b, p, k_load(b, y, i, c->lanes)), k_load(b, w, i, c->lanes)),
+		           c->lanes + c->lanes / 2, c->lanes);
 	else
 		r = k_op(b, c->op, p, q, u);
 	if (k_type(b, r).s == KS_IX)
@@ -195,6 +198,7 @@ defined(KOp op, KScalar s)
 	case K_shl: case K_shr: return !is_real(s) && s != KS_I1;
 	case K_eq: case K_ne: return true;
 	case K_select: return s != KS_I1;
+	case K_join: return s != KS_IX;
 	default: return false;
 	}
 }

@@ -571,6 +571,166 @@ tensor_cores(void **state)
 	arena_free(m);
 }
 
+/* a 16 x 16 tile as ldmatrix gives it, against the formula of its meaning */
+static void
+matrices(void **state)
+{
+	(void)state;
+	for (int transposed = 0; transposed < 2; transposed++) {
+		Arena *a = arena_new();
+		uint16_t x[256], y[256];
+		KArg arg[2] = { ARG(x), ARG(y) };
+		KBuild *k = k_begin(a, "t");
+		uint32_t bx = k_param(k, "x", DT_F16, 256, false), by = k_param(k, "y", DT_F16, 256, true);
+		uint32_t s = k_buffer(k, "s", KSPACE_SHARED, DT_F16, 256);
+
+		k_threads(k, 32, 1, 1);
+		Reg lane = k_axis(k, KAXIS_LANE), mine = k_muli(k, lane, 8);
+		k_store(k, s, mine, k_load(k, bx, mine, 8));
+		k_sync(k, K_barrier, 0);
+		/* lanes 0 .. 15: rows of the left half; 16 .. 31: of the right */
+		Reg row = k_op(k, K_and, lane, k_ix(k, 15), 0), half = k_op(k, K_shr, lane, k_ix(k, 4), 0);
+		k_store(k, by, mine, k_ldmatrix(k, s, k_add(k, k_muli(k, row, 16), k_muli(k, half, 8)), transposed));
+		for (int i = 0; i < 256; i++)
+			x[i] = f16_from_f32((float)i);
+		assert_null(kit_run(a, k_end(k), arg, 2));
+		for (int l = 0; l < 32; l++)
+			for (int i = 0; i < 8; i++) {
+				int m = i / 2, r = l / 4, c = 2 * (l % 4) + i % 2;
+				int at = 16 * ((transposed ? c : r) + m % 2 * 8) + (transposed ? r : c) + m / 2 * 8;
+
+				assert_true(f16_to_f32(y[8 * l + i]) == (float)at);
+			}
+		arena_free(a);
+	}
+}
+
+/* mistakes with shared memory that only the run shows; thread l has row l in %4, row 31 - l in %5 */
+static void
+shared_mistakes(void **state)
+{
+	(void)state;
+	static const struct { const char *text, *want; } c[] = {
+		{ "%9:f16x8 = ldmatrix s[%5]", "has no value yet" },
+		{ "store s[%4], %8\n %9:f16x8 = ldmatrix s[%5]", "race" },
+		{ "store s[%4], %8\n barrier\n %9:f16x8 = ldmatrix s[%6]", "is not aligned to 16 bytes" },
+		{ "store s[%4], %8\n barrier\n %9:f16x8 = ldmatrix s[%13]", "elements 256 .. 264 of s" },
+		{ "store s[%4], %8\n barrier\n %9:f16x8 = ldmatrix s[%5]\n store s[%4], %8", "race" },
+		{ "store s[%4], %8\n barrier\n %9:f16x8 = ldmatrix s[%5]\n barrier\n store s[%4], %8", NULL },
+		/* u has the storage of s */
+		{ "store s[%4], %8\n store u[%1], %7", "race: the storage of s is that of u" },
+		{ "store s[%4], %8\n barrier\n barrier\n store u[%1], %7\n barrier\n %9:f32 = load u[%1]", NULL },
+		{ "store s[%4], %8\n barrier\n store u[%1], %7\n barrier\n %9:f16x8 = load s[%4]", "has no value yet" },
+		{ "store u[%1], %7\n barrier\n %9:f16x8 = load s[%4]", "has no value yet" },
+		{ "store u[%1], %7\n barrier\n store s[%4], %8\n barrier\n %9:f32 = load u[%1]", "has no value yet" },
+		{ "store u[%1], %7\n barrier\n %9:f32 = load u[%14]\n store s[%4], %8", "race: the storage of s" },
+		{ "cp_async s[%4], x[%4], %15 count 8\n cp_commit\n barrier\n store u[%1], %7", "a cp_async into that is under way" },
+		{ "cp_async s[%4], x[%4], %15 count 8\n cp_commit\n cp_wait 0\n barrier\n store u[%1], %7", NULL },
+		{ "atomic_add u[%14], %7", "has no value yet" },
+		{ "%9:f32 = atomic_fetch_add u[%14], %7", "has no value yet" },
+	};
+
+	for (size_t i = 0; i < COUNT(c); i++) {
+		Arena *a = arena_new();
+		uint16_t x[256] = { 0 };
+		KArg arg = ARG(x);
+		const char *err = kit_run(a, kit_parse(a, arena_printf(a,
+			"kernel t(x: global f16[256]) threads(32, 1, 1) {\n shared s: f16[256]\n shared u: f32[32] alias s\n"
+			" %%1:ix = axis lane\n %%2:ix = const 8\n %%3:ix = const 31\n %%4:ix = mul %%1, %%2\n"
+			" %%5:ix = sub %%3, %%1\n %%5:ix = mul %%5, %%2\n %%6:ix = const 4\n %%7:f32 = const 1\n"
+			" %%8:f16x8 = const 1\n %%13:ix = add %%4, %%2\n %%14:ix = const 0\n %%15:i1 = const 1\n %s\n}\n",
+			c[i].text)), &arg, 1);
+
+		if (c[i].want)
+			kit_expect_error(err, c[i].want);
+		else if (err)
+			fail_msg("%s: %s", c[i].text, err);
+		arena_free(a);
+	}
+}
+
+static void
+lanes_and_warps(void **state)
+{
+	(void)state;
+	Arena *a = arena_new();
+	int32_t x[64], y[64 * 8], n[1] = { 5 };
+	KArg arg[3] = { ARG(x), ARG(y), ARG(n) };
+	const char *text =
+		"kernel t(x: global i32[64], y: global out i32[512], n: global out i32[1]) threads(64, 1, 1) {\n"
+		"  shared c: i32[1]\n"
+		"  %1:ix = axis thread.x\n  %2:ix = const 8\n  %3:ix = mul %1, %2\n  %4:ix = axis lane\n"
+		"  %5:ix = const 31\n  %6:ix = sub %5, %4\n  %7:i32 = load x[%1]\n"
+		"  %8:i32 = shuffle_idx %7, %6\n"                      /* of the opposite lane */
+		"  %9:i32 = const 40\n  %10:i1 = eq %7, %9\n  %11:i1 = vote_any %10\n  %12:i32 = cast %11\n"
+		"  %13:i32x2 = join %7, %8\n  %14:i32x3 = join %13, %12\n  %15:i32x2 = part %14, 1\n"
+		"  %16:i32x5 = join %14, %15\n"                        /* mine, opposite, vote, opposite, vote */
+		"  %17:ix = const 0\n  %18:i32 = const 0\n  %19:i1 = eq %1, %17\n  store_if c[%17], %18, %19\n"
+		"  barrier\n  %20:i32 = const 1\n  %21:i32 = atomic_fetch_add c[%17], %20\n"
+		"  %22:i32 = atomic_fetch_add n[%17], %20\n"
+		"  %23:i32x2 = join %21, %22\n  %24:i32x7 = join %16, %23\n  store y[%3], %24\n}\n";
+	bool seen[64] = { false };
+
+	for (int i = 0; i < 64; i++)
+		x[i] = i;
+	assert_null(kit_run(a, kit_parse(a, text), arg, 3));
+	for (int i = 0; i < 64; i++) {
+		int opposite = i / 32 * 32 + 31 - i % 32, vote = i >= 32;
+		const int32_t want[5] = { i, opposite, vote, opposite, vote };
+
+		assert_memory_equal(&y[8 * i], want, sizeof want);
+		assert_in_range(y[8 * i + 5], 0, 63);
+		assert_int_equal(y[8 * i + 6], y[8 * i + 5] + 5);
+		assert_false(seen[y[8 * i + 5]]);
+		seen[y[8 * i + 5]] = true;
+	}
+	assert_int_equal(n[0], 69);
+	text = "kernel t() threads(32, 1, 1) {\n  %1:ix = axis lane\n  %2:ix = const 1\n  %3:ix = add %1, %2\n"
+	       "  %4:ix = shuffle_idx %1, %3\n}\n";
+	kit_expect_error(kit_run(a, kit_parse(a, text), NULL, 0), "the warp has no lane 32");
+	arena_free(a);
+}
+
+/* one m16n8k8 of tf32: small integers are exact, and bits below the tenth are not seen */
+static void
+tensor_cores_tf32(void **state)
+{
+	(void)state;
+	Arena *m = arena_new();
+	float a[128], b[64], d[128];
+	KBuild *k = k_begin(m, "tf");
+	uint32_t ba = k_param(k, "a", DT_F32, 128, false), bb = k_param(k, "b", DT_F32, 64, false);
+	uint32_t bd = k_param(k, "d", DT_F32, 128, true);
+
+	k_threads(k, 32, 1, 1);
+	Reg lane = k_axis(k, KAXIS_LANE), x[4], y[2];
+	Reg g = k_op(k, K_shr, lane, k_ix(k, 2), 0), q = k_op(k, K_and, lane, k_ix(k, 3), 0);
+	for (int i = 0; i < 4; i++)
+		x[i] = k_load(k, ba, k_add(k, k_muli(k, k_addi(k, g, i % 2 * 8), 8), k_addi(k, q, i / 2 * 4)), 1);
+	for (int i = 0; i < 2; i++)
+		y[i] = k_load(k, bb, k_add(k, k_muli(k, k_addi(k, q, i * 4), 8), g), 1);
+	Reg fa = k_join(k, k_join(k, x[0], x[1]), k_join(k, x[2], x[3])), fb = k_join(k, y[0], y[1]);
+	Reg r = k_mma(k, fa, fb, k_real(k, kt(KS_F32, 4), 0.5));
+	for (int i = 0; i < 4; i++)
+		k_store(k, bd, k_add(k, k_muli(k, k_addi(k, g, i / 2 * 8), 8), k_addi(k, k_muli(k, q, 2), i % 2)),
+		        k_lane(k, r, i));
+	for (int i = 0; i < 128; i++)
+		a[i] = (float)(i * 7 % 23 - 11) * (1 + 0x1p-12f);
+	for (int i = 0; i < 64; i++)
+		b[i] = (float)(i * 5 % 17 - 8);
+	KArg arg[3] = { ARG(a), ARG(b), ARG(d) };
+	assert_null(kit_run(m, k_end(k), arg, 3));
+	for (int i = 0; i < 16; i++)
+		for (int j = 0; j < 8; j++) {
+			float sum = 0.5f;
+
+			for (int l = 0; l < 8; l++)
+				sum += (float)((8 * i + l) * 7 % 23 - 11) * b[8 * l + j];
+			assert_true(sum == d[8 * i + j]);
+		}
+	arena_free(m);
+}
+
 static void
 asynchronous_copies(void **state)
 {
@@ -674,6 +834,10 @@ main(void)
 		cmocka_unit_test(shared_memory_is_new_in_each_task),
 		cmocka_unit_test(atomics),
 		cmocka_unit_test(shuffles),
+		cmocka_unit_test(lanes_and_warps),
+		cmocka_unit_test(matrices),
+		cmocka_unit_test(shared_mistakes),
+		cmocka_unit_test(tensor_cores_tf32),
 		cmocka_unit_test(tensor_cores),
 		cmocka_unit_test(asynchronous_copies),
 		cmocka_unit_test(copies_need_a_barrier_after_the_wait),

@@ -140,11 +140,19 @@ shapes(void **state)
 		{ "kernel t(x: global f32[8], x: global f32[8]) { }", "two buffers are called x" },
 		{ "kernel t(x: global f32[8]) { local x: f32[8] }", "two buffers are called x" },
 		{ "kernel t(x: global f32[8]) { shared s: f32[8] }", "buffer s: shared memory needs threads" },
+		{ "kernel t(x: global f32[8]) { %1:f32x8 = const 0\n %2:f32x4 = part %1, 5 }", "lanes 5 .. 9 of 8" },
+		{ "kernel t(x: global f32[8]) { %1:f32x8 = const 0\n %2:f32x4 = part %1, 4 }", NULL },
+		{ "kernel t(x: global f32[8]) { %1:f32x8 = const 0\n %2:f32x4 = join %1, %1 }", "the register is f32x4, not f32x16" },
 		{ "kernel t(x: global f32[8] align 3) { }", "align 3 is not a power of two" },
 		{ "kernel t(x: global f32[8]) { local s: f32[1099511627776] }", "1099511627776 elements are not possible" },
 		{ "kernel t(x: global f32[8]) threads(1025, 1, 1) { }", "threads(1025, 1, 1) are not between" },
 		{ "kernel t(x: global f32[8]) threads(64, 64, 1) { }", "threads(64, 64, 1) are more than 1024" },
 		{ "kernel t(x: global f32[8]) grid(2147483647, 2147483647, 2147483647) { }", "is too large" },
+		{ "kernel t(x: global f32[8]) threads(32, 1, 1) { shared s: f32[8] align 2048 }", "aligned to 1024 at most" },
+		{ "kernel t(x: global f32[8]) threads(32, 1, 1) { shared s: f32[8]\n shared u: f16[8] alias s }", NULL },
+		{ "kernel t(x: global f32[8]) threads(32, 1, 1) { shared s: f32[8] alias x }", "only shared buffers alias" },
+		{ "kernel t(x: global f32[8]) threads(32, 1, 1) { shared s: f32[8]\n shared u: f16[8] alias s\n shared w: f16[8] alias u }",
+		  "one with storage of its own" },
 		{ "kernel t() { }", NULL },
 	};
 
@@ -185,6 +193,18 @@ threads(void **state)
 		{ "%10:f16x8 = const 0\n %11:f16x4 = const 0\n %12:f32x4 = const 0\n %13:f32x4 = mma %10, %11, %12", NULL },
 		{ "%10:f16x8 = const 0\n %11:f16x4 = const 0\n %12:f32x4 = const 0\n %13:f32x4 = mma %11, %11, %12",
 		  "A is f16x4, not f16x8" },
+		{ "%10:f32x4 = const 0\n %11:f32x2 = const 0\n %13:f32x4 = mma %10, %11, %10", NULL },
+		{ "%10:f16x8 = ldmatrix h[%3]", NULL },
+		{ "%10:f16x8 = ldmatrix s[%3]", "s is not shared memory of f16 or bf16" },
+		{ "%10:f16x4 = ldmatrix h[%3]", "the register is f16x4, not f16x8" },
+		{ "if %9 { %10:f16x8 = ldmatrix h[%3] }", "not all threads of the warp" },
+		{ "%10:i1 = vote_any %9\n if %10 { %11:ix = shuffle %1 xor 1 }", NULL },         /* the warp agrees */
+		{ "%10:i1 = vote_any %9\n if %10 { barrier }", "not all threads of the block" },
+		{ "%10:ix = shuffle_idx %1, %3\n %11:i1 = eq %10, %3\n if %11 { %12:ix = shuffle %1 xor 1 }", NULL },
+		{ "%10:ix = shuffle_idx %1, %1\n %11:i1 = eq %10, %3\n if %11 { %12:ix = shuffle %1 xor 1 }",
+		  "not all threads of the warp" },
+		{ "%10:f32 = shuffle_idx %5, %5", "the second argument is f32, not ix" },
+		{ "%10:f32 = vote_any %5", "the first argument is f32, not i1" },
 	};
 
 	run(c, COUNT(c), "kernel t(x: global f32[64]) grid(4, 1, 1) threads(64, 1, 1) {\n"
@@ -192,10 +212,11 @@ threads(void **state)
 	    " %1:ix = axis thread.x\n %2:ix = axis block.x\n %3:ix = const 0\n %4:ix = const 4\n %5:f32 = const 1\n"
 	    " %6:ix = axis warp\n %7:i1 = eq %6, %3\n %8:i1 = eq %2, %3\n %9:i1 = eq %1, %3\n", "\n}\n");
 	static const Case half[] = {
+		{ "%1:ix = const 0\n %2:f16x8 = ldmatrix h[%1]", "ldmatrix needs whole warps" },
 		{ "%10:f16x8 = const 0\n %11:f16x4 = const 0\n %12:f32x4 = const 0\n %13:f32x4 = mma %10, %11, %12",
 		  "mma needs whole warps" },
 	};
-	run(half, 1, "kernel t() threads(48, 1, 1) {\n", "\n}\n");
+	run(half, COUNT(half), "kernel t() threads(48, 1, 1) {\n shared h: f16[8]\n", "\n}\n");
 }
 
 /* what only a program can get wrong */
