@@ -4,12 +4,13 @@ include runtime/data/local.mk
 
 core_sources = runtime/yolo12c.h runtime/core/engine.h runtime/core/format.h \
 	runtime/core/open.c runtime/core/run.c runtime/core/host.c runtime/core/pool.c \
-	runtime/core/cuda.c
+	runtime/core/cuda.h runtime/core/cuda.def runtime/core/cuda.c runtime/core/cuda_code.c \
+	runtime/core/cuda_driver.c
 
 # libcore.la is for our own programs and tests, which then need no installed library.
 noinst_LTLIBRARIES += libcore.la
 libcore_la_SOURCES = $(core_sources)
-libcore_la_LIBADD = -lpthread
+libcore_la_LIBADD = -lpthread -ldl
 
 lib_LTLIBRARIES += libyolo12c.la
 libyolo12c_la_SOURCES =

@@ -152,12 +152,10 @@ engine_image(Arena *a, const Program *p, const ProgCode *code, size_t ncode, siz
 			o->grid[j] = (uint32_t)k->grid[j];
 			o->block[j] = (uint32_t)k->block[j];
 		}
-		for (size_t c = 0; c < ncode; c++) {
-			if (code[c].shared)
-				o->shared = MAX(o->shared, code[c].shared[i]);
+		o->shared = (uint32_t)kernel_shared_bytes(k);
+		for (size_t c = 0; c < ncode; c++)
 			if (code[c].cluster)
 				memcpy(o->cluster, code[c].cluster[i], sizeof o->cluster);
-		}
 	}
 	if (p->tmap.n)
 		memcpy(im + h.tmaps.offset, p->tmap.p, p->tmap.n * sizeof *p->tmap.p);

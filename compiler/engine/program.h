@@ -104,7 +104,6 @@ typedef struct ProgCode {
 	const void *blob;
 	size_t bytes;
 	const size_t *entry;            /* one a kernel; NULL: all 0 (one module) */
-	const uint32_t *shared;         /* dynamic shared memory, one a kernel; NULL: none */
 	const uint32_t (*cluster)[3];   /* one a kernel; NULL: none */
 } ProgCode;
 

@@ -71,6 +71,7 @@ struct y12_engine {
 y12_status y12_fail(y12_engine *e, y12_status s, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+bool y12_tensor_fixed(const y12e_tensor *t);    /* its sizes are known */
 size_t y12_tensor_bytes(const y12e_tensor *t, const int64_t *dim);      /* at these sizes */
 
 Pool *pool_new(int threads);            /* NULL: threads can't be made */

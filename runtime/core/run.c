@@ -99,6 +99,15 @@ bind(y12_engine *e, const y12e_entry *n, const y12_tensor *io, size_t nio)
 	return Y12_OK;
 }
 
+bool
+y12_tensor_fixed(const y12e_tensor *t)
+{
+	for (uint32_t i = 0; i < t->rank; i++)
+		if (t->dim[i] < 0)
+			return false;
+	return true;
+}
+
 size_t
 y12_tensor_bytes(const y12e_tensor *t, const int64_t *dim)
 {
