@@ -17,3 +17,16 @@ tests_driver_test_npy_SOURCES = tests/driver/test_npy.c compiler/driver/npy.c
 tests_driver_test_npy_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_driver_test_npy_LDADD = libgraph.la libbase.la $(CMOCKA_LIBS)
 endif
+
+# Beside ONNX Runtime (packages onnxruntime and numpy): make bench WEIGHTS=best.pt ONNX=best.onnx
+# and, if wanted, BENCH_OPTIONS="scale=n rounds=20".  Without ONNX= only yolo12c is measured.
+EXTRA_DIST += bench/onnxruntime.py
+PYTHON3 = python3
+.PHONY: bench
+bench: yolo12c
+	@test -n "$(WEIGHTS)" || { echo 'write: make bench WEIGHTS=FILE.pt [ONNX=FILE.onnx]' >&2; exit 2; }
+	@if test -n "$(ONNX)"; then \
+		$(PYTHON3) $(srcdir)/bench/onnxruntime.py yolo12c=./yolo12c weights="$(WEIGHTS)" onnx="$(ONNX)" $(BENCH_OPTIONS); \
+	else \
+		./yolo12c bench model=yolov12 weights="$(WEIGHTS)" profile=true $(BENCH_OPTIONS); \
+	fi
