@@ -62,7 +62,8 @@ bool compile_program(Arena *a, Diag *d, const CompileOptions *o, Compiled *c);
 bool compile_code(Arena *a, Diag *d, const CompileOptions *o, Compiled *c);
 
 /* The engine from the cache if this very compilation was done before (same spec files, weights, options,
- * target, compiler), else compiled and put there.  What `predict` calls. */
+ * target, compiler), else compiled and put there.  What `predict` calls.  *hit: the image is a mapping, given
+ * back by file_unmap(); else it lies in the arena. */
 bool compile_cached(Arena *a, Diag *d, const CompileOptions *o, const void **image, size_t *bytes, bool *hit);
 
 /* Folders where `use std.…` is looked for: stdlib/ under those of YOLO12C_PATH, beside the executable, and

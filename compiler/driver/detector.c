@@ -152,6 +152,8 @@ detector_close(Detector *d)
 	if (!d)
 		return;
 	y12_engine_close(d->engine);
+	if (d->mapped)
+		file_unmap(d->mapped, d->mapped_bytes);
 	arena_free(d->a);
 }
 
@@ -194,37 +196,60 @@ seconds(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static Detector *
-compile_one(Detectors *s, int n, const int64_t frame[2], int *code)
+/* The engine's image in d: from the cache as it is, or compiled.  What compiling needs besides, weights
+ * and graphs, is several times as large and does not stay. */
+static const void *
+image_for(Detectors *s, Detector *d, int n, const int64_t frame[2], size_t *bytes, bool *hit)
 {
 	static const char *const entries[] = { "detect", NULL };
 	const Options *o = s->o;
-	Detector *d = detector_new();
+	Arena *work = arena_new();
 	CompileOptions co = {
 		.model = o->model, .weights = o->weights, .scale = o->scale,
 		.frame = { frame[0], frame[1] }, .fit = { s->fit[0], s->fit[1] },
 		.batch = n, .max_det = (int)MAX(o->max_det, DETECTIONS), .entries = entries,
-		.params = o->param.p, .nparams = o->param.n, .cache_dir = cache_dir_default(d->a),
+		.params = o->param.p, .nparams = o->param.n, .cache_dir = cache_dir_default(work),
 	};
-	Diag *diag = diag_new(d->a);
-	double start = seconds();
-	const void *image;
-	size_t bytes;
-	bool hit = false, ok;
-	y12_status st;
+	Diag *diag = diag_new(work);
+	const void *image = NULL;
+	bool ok = compile_cached(work, diag, &co, &image, bytes, hit);
 
-	ok = compile_cached(d->a, diag, &co, &image, &bytes, &hit);
 	if (diag_count(diag))
 		diag_print(diag, stderr, ui_color(stderr));
 	if (!ok) {
+		image = NULL;
+	} else if (*hit) {
+		d->mapped = image;
+		d->mapped_bytes = *bytes;
+	} else {
+		uint8_t *room = arena_alloc(d->a, *bytes + Y12E_ALIGN);
+
+		room += (Y12E_ALIGN - (uintptr_t)room % Y12E_ALIGN) % Y12E_ALIGN;
+		image = memcpy(room, image, *bytes);
+	}
+	arena_free(work);
+	return image;
+}
+
+static Detector *
+compile_one(Detectors *s, int n, const int64_t frame[2], int *code)
+{
+	Detector *d = detector_new();
+	double start = seconds();
+	size_t bytes;
+	bool hit = false;
+	const void *image = image_for(s, d, n, frame, &bytes, &hit);
+	y12_status st;
+
+	if (!image) {
 		*code = EXIT_INPUT;
 	} else if ((st = y12_engine_open_memory(image, bytes, &s->run, &d->engine))) {
 		ui_error("%s", y12_message(d->engine));
 		*code = exit_of(st);
-	} else if (prepare(d, o->model, code)) {
+	} else if (prepare(d, s->o->model, code)) {
 		d->frame[0] = frame[0];
 		d->frame[1] = frame[1];
-		if (!hit && !o->quiet)
+		if (!hit && !s->o->quiet)
 			ui_note("compiled for %d picture%s of %dx%d in %.1f s", n, n > 1 ? "s" : "", (int)frame[0],
 			        (int)frame[1], seconds() - start);
 		return d;
@@ -348,7 +373,7 @@ detectors_open(Arena *a, const Options *o, int *code)
 
 	s->o = o;
 	s->a = a;
-	s->run = (y12_options){ o->device, (int)o->threads };
+	s->run = (y12_options){ .device = o->device, .threads = (int)o->threads };
 	*code = EXIT_USAGE;
 	if (!device_ok(o)) {
 		*code = EXIT_RESOURCES;

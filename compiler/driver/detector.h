@@ -33,7 +33,9 @@ typedef struct Detector {
 	y12_detection *found;           /* room for `most`, for detector_found */
 
 	Arena *a;
-	size_t bytes;
+	const void *mapped;             /* the image, if it came from the cache; else NULL */
+	size_t mapped_bytes;
+	size_t bytes;                   /* of memory, about */
 	uint64_t used;                  /* when; the oldest goes first */
 } Detector;
 
