@@ -344,7 +344,6 @@ real_op(Emit *e, KOp op, KType t, LVal x, LVal y, LVal z)
 	case K_add: return LLVMBuildFAdd(e->b, x, y, "");
 	case K_sub: return LLVMBuildFSub(e->b, x, y, "");
 	case K_mul: return LLVMBuildFMul(e->b, x, y, "");
-	case K_div: return LLVMBuildFDiv(e->b, x, y, "");
 	/* the second operand if either is NaN, or both are zeros: what minps and maxps do */
 	case K_min: return choose(e, LLVMRealOLT, x, y);
 	case K_max: return choose(e, LLVMRealOGT, x, y);
@@ -356,9 +355,9 @@ real_op(Emit *e, KOp op, KType t, LVal x, LVal y, LVal z)
 	case K_ceil: return call1(e, "llvm.ceil", x);
 	case K_round: return call1(e, "llvm.roundeven", x);
 	case K_trunc: return call1(e, "llvm.trunc", x);
-	case K_exp: case K_log: case K_sin: case K_cos: case K_tanh: case K_sigmoid: case K_rem:
-		own = e->hooks->math && t.s == KS_F32 ? e->hooks->math(e, op, t, x) : NULL;
-		return own ? own : math_expand(e, op, t, x, y);
+	case K_exp: case K_log: case K_sin: case K_cos: case K_tanh: case K_sigmoid: case K_rem: case K_div:
+		own = e->hooks->math && t.s == KS_F32 ? e->hooks->math(e, op, t, x, y) : NULL;
+		return own ? own : op == K_div ? LLVMBuildFDiv(e->b, x, y, "") : math_expand(e, op, t, x, y);
 	default:
 		emit_error(e, "%s is not defined on reals", kop_info[op].name);
 		return x;
@@ -487,7 +486,10 @@ cast(Emit *e, KType from, KType to, LVal x)
 			x = math_sticky(e, kt_with(from, KS_F64), x);
 		else if (f != KS_F32)
 			x = cast(e, from, kt_with(from, KS_F32), x);
-		return e->hooks->half ? LLVMBuildFPTrunc(e->b, x, ty, "") : math_narrow(e, to, x);
+		if (!e->hooks->half)
+			return math_narrow(e, to, x);
+		LVal own = e->hooks->narrow ? e->hooks->narrow(e, to, x) : NULL;
+		return own ? own : LLVMBuildFPTrunc(e->b, x, ty, "");
 	}
 	if (scalar_real(f) && scalar_real(s))
 		return s == KS_F64 ? LLVMBuildFPExt(e->b, x, ty, "") : LLVMBuildFPTrunc(e->b, x, ty, "");
@@ -574,14 +576,24 @@ reduce(Emit *e, KOp op, KType t, LVal x)
 	return x;
 }
 
-/* Any SAME op: halves that the machine does not have are computed in f32 and rounded, which
- * rounds + - * / sqrt correctly (24 >= 2 * 11 + 2 bits). */
+/* the ops that machines with halves have on them */
+static bool
+half_op(KOp op)
+{
+	switch (op) {
+	case K_add: case K_sub: case K_mul: case K_fma: case K_min: case K_max: case K_neg: case K_abs: return true;
+	default: return false;
+	}
+}
+
+/* Any SAME op.  What a machine cannot do with halves is computed in f32 and rounded, which rounds
+ * + - * / sqrt correctly (24 >= 2 * 11 + 2 bits). */
 static LVal
 arith(Emit *e, KOp op, KType t, LVal x, LVal y, LVal z)
 {
 	KScalar s = (KScalar)t.s;
 
-	if (scalar_half(s) && !e->hooks->half) {
+	if (scalar_half(s) && !(e->hooks->half && half_op(op))) {
 		/* a product of halves is exact in f64, where the sum rounds far below their last bit */
 		KType w = kt_with(t, op == K_fma ? KS_F64 : KS_F32);
 
@@ -596,34 +608,47 @@ arith(Emit *e, KOp op, KType t, LVal x, LVal y, LVal z)
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
+static EmitLoad *
+find_load(EmitLoad *table, size_t size, const EmitLoad *like)
+{
+	uint64_t key[3] = { like->buf, like->reg, (uint64_t)like->off };
+
+	for (size_t h = hash64(key, sizeof key);; h++) {
+		EmitLoad *l = &table[h & (size - 1)];
+
+		if (l->epoch != like->epoch || (l->buf == like->buf && l->reg == like->reg && l->off == like->off))
+			return l;
+	}
+}
+
 /* How often buf[reg + off] was loaded before in this block. */
 static uint32_t
 loads_before(Emit *e, uint32_t buf, Reg reg, int64_t off)
 {
-	LLVMBasicBlockRef now = LLVMGetInsertBlock(e->b);
-	uint64_t key[3] = { buf, reg, (uint64_t)off };
+	EmitLoad like = { .buf = buf, .reg = reg, .off = off }, *l;
 
-	if (e->loads_in != now || 2 * e->nloads >= e->cloads) {
-		/* a larger table starts empty: that costs a joined load, no more */
-		if (2 * e->nloads >= e->cloads) {
-			e->cloads = e->cloads ? 4 * e->cloads : 64;
-			e->loads = NEWN(e->a, EmitLoad, e->cloads);
-		}
-		e->loads_in = now;
+	if (e->loads_in != LLVMGetInsertBlock(e->b)) {
+		e->loads_in = LLVMGetInsertBlock(e->b);
 		e->epoch++;
 		e->nloads = 0;
 	}
-	for (size_t h = hash64(key, sizeof key);; h++) {
-		EmitLoad *l = &e->loads[h & (e->cloads - 1)];
+	if (2 * e->nloads >= e->cloads) {
+		size_t size = e->cloads ? 2 * e->cloads : 512;
+		EmitLoad *table = NEWN(e->a, EmitLoad, size);
 
-		if (l->epoch != e->epoch) {
-			*l = (EmitLoad){ buf, reg, off, e->epoch, 0 };
-			e->nloads++;
-			return 0;
-		}
-		if (l->buf == buf && l->reg == reg && l->off == off)
-			return ++l->count;
+		for (size_t i = 0; i < e->cloads; i++)
+			if (e->loads[i].epoch == e->epoch)
+				*find_load(table, size, &e->loads[i]) = e->loads[i];
+		e->loads = table;
+		e->cloads = size;
 	}
+	like.epoch = e->epoch;
+	l = find_load(e->loads, e->cloads, &like);
+	if (l->epoch == e->epoch)
+		return ++l->count;
+	*l = like;
+	e->nloads++;
+	return 0;
 }
 
 /* The n-th pointer to a buffer: the same, but LLVM does not know. */
@@ -662,7 +687,8 @@ emit_address(Emit *e, uint32_t buf, Reg index, bool is_load, unsigned *align)
 	if (align) {
 		uint64_t known = x->zeros > 12 ? 1u << 12 : (uint64_t)size << x->zeros;
 
-		*align = (unsigned)MIN(known, (uint64_t)(m->align > (int)size ? m->align : (int)size));
+		*align = (unsigned)MIN(known, MAX((uint64_t)m->align, m->space == KSPACE_LOCAL ? EMIT_LOCAL_ALIGN :
+		                       m->space == KSPACE_SHARED ? EMIT_SHARED_ALIGN : size));
 	}
 	if (!p) {
 		emit_error(e, "buffer %s has no place on this machine", m->name);
@@ -860,29 +886,6 @@ do_gather(Emit *e, const KInst *i)
 
 static void walk(Emit *e, const KBlock *body);
 
-/* low zero bits of a product are those of both factors together */
-static uint8_t
-zeros_of(const Emit *e, const KInst *i)
-{
-	uint8_t x = e->reg[i->a[0]].zeros, y = e->reg[i->a[1]].zeros;
-
-	if (type_of(e, i->dst).lanes > 1 || e->reg[i->dst].var)
-		return 0;
-	switch (i->op) {
-	case K_const: return i->imm ? (uint8_t)__builtin_ctzll((uint64_t)i->imm) : 63;
-	case K_add: case K_sub: case K_min: case K_max: case K_for: {
-		uint8_t step = i->op == K_for && i->imm ? (uint8_t)__builtin_ctzll((uint64_t)i->imm) : y;
-		return MIN(x, step);
-	}
-	case K_select: return MIN(y, e->reg[i->a[2]].zeros);
-	case K_mul: return (uint8_t)MIN(x + y, 63);
-	case K_mov: return x;
-	case K_cast: return (type_of(e, i->dst).s == KS_IX || type_of(e, i->dst).s == KS_I64) &&
-	                    scalar_signed((KScalar)type_of(e, i->a[0]).s) ? x : 0;
-	default: return 0;
-	}
-}
-
 /* x + constant remembers x, and x + c + d the sum of both */
 static void
 note_offset(Emit *e, const KInst *i)
@@ -1023,8 +1026,6 @@ walk(Emit *e, const KBlock *body)
 			emit_error(e, "%s needs the threads of a GPU", kop_info[i->op].name);
 			return;
 		}
-		if (i->dst && type_of(e, i->dst).s == KS_IX)
-			e->reg[i->dst].zeros = zeros_of(e, i);
 		switch (i->op) {
 		case K_for: do_for(e, i); break;
 		case K_if: do_if(e, i); break;
@@ -1066,7 +1067,7 @@ emit_kernel(Arena *a, const Target *t, const EmitHooks *h, LLVMContextRef cx, LL
 		if (buf->space != KSPACE_LOCAL)
 			continue;
 		e.buf[i] = entry_alloca(&e, LLVMArrayType2(emit_mem(&e, buf->dt), (uint64_t)buf->count), buf->name);
-		LLVMSetAlignment(e.buf[i], (unsigned)MAX(64, buf->align));
+		LLVMSetAlignment(e.buf[i], (unsigned)MAX(EMIT_LOCAL_ALIGN, buf->align));
 	}
 	scan(&e, &opened, &k->body);
 	for (Reg r = 1; r < k->reg.n; r++)

@@ -24,8 +24,10 @@ typedef struct EmitHooks {
 	LVal (*axis)(Emit *e, KAxis axis);      /* as an e->ix */
 	/* An op of KWORLD_GPU.  Its result is stored with emit_define(). */
 	void (*special)(Emit *e, const KInst *i);
-	/* Its own code for a pure real op on f32 (exp, tanh, …), or NULL: math.c expands it.  May be NULL. */
-	LVal (*math)(Emit *e, KOp op, KType t, LVal x);
+	/* Its own code for a pure real op on f32 (div, exp, tanh, …), or NULL: the usual one.  May be NULL. */
+	LVal (*math)(Emit *e, KOp op, KType t, LVal x, LVal y);
+	LVal (*silu)(Emit *e, KType t, LVal x);         /* x * sigmoid(x) on f32, likewise */
+	LVal (*narrow)(Emit *e, KType to, LVal x);      /* f32 to f16 or bf16, likewise */
 	bool half;              /* f16 and bf16 are LLVM's half and bfloat, and computed with; else they are
 	                         * i16, computed in f32 and converted */
 	bool fma;               /* has a fused multiply-add; else a multiplication and an addition */
@@ -40,7 +42,8 @@ typedef struct EmitHooks {
 typedef struct EmitReg {
 	LVal v;                 /* its value; of a variable: the alloca */
 	bool var, written, open;
-	uint8_t zeros;          /* its low bits known to be 0: what it is a multiple of */
+	uint8_t zeros;          /* its low bits known to be 0 wherever it is read: what it is a multiple of */
+	Reg sigmoid;            /* it is sigmoid of that value */
 	Reg base;               /* it is base + off; 0: it is itself */
 	int64_t off;
 } EmitReg;

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-	LOCAL_MAX = 1 << 20,            /* bytes of local buffers: they lie on a thread's stack */
+	LOCAL_MAX = 8 << 20,            /* bytes of local buffers: they lie on a stack, of 16 MiB in the pool */
 	THREADS_MAX = 64,
 	PIECE_ALIGN = 64,
 };
@@ -301,7 +301,11 @@ host_text(Arena *a, const Target *t, const Kernel *k, HostText what, const char 
 	LLVMMemoryBufferRef buf = NULL;
 	char *out = NULL;
 
-	*err = t->kind == TARGET_HOST ? host_machine(&m, tmp, t) : "not a host target";
+	*err = NULL;
+	if (t->kind != TARGET_HOST)
+		*err = arena_printf(tmp, "%s is no host target", t->name);
+	else if (kernel_verify(k, err))
+		*err = host_machine(&m, tmp, t);
 	if (!*err)
 		mod = machine_module(&m, k, k->name, err);
 	if (!*err && what != HOST_TEXT_LL)

@@ -11,6 +11,8 @@
  *     default<O1>       10.9       6.5    115
  *     default<O2>       13.0       6.5    115
  *
+ * All 159 kernels of YOLOv12-n: 1.3 s of processor time, in as many threads as there are.
+ *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "backend/machine.h"

@@ -529,7 +529,7 @@ refused(void **state)
 	HostCode out;
 	const char *err;
 	KBuild *b = k_begin(a, "stacks");
-	uint32_t l = k_buffer(b, "l", KSPACE_LOCAL, DT_F32, 1 << 20);
+	uint32_t l = k_buffer(b, "l", KSPACE_LOCAL, DT_F32, 1 << 22);
 	Kernel *k;
 
 	(void)state;
@@ -572,6 +572,51 @@ texts(void **state)
 	arena_free(a);
 }
 
+/* Three taps over 14 pixels and 32 channels: the taps load the same pixels again, and must do so in the code as well, because
+ * 28 sums leave no registers to keep them in.  A register that went to the stack shows. */
+static void
+nothing_spills(void **state)
+{
+	Arena *a = arena_new();
+	KBuild *b = k_begin(a, "tile");
+	uint32_t x = k_param(b, "x", DT_F32, 4096, false), w = k_param(b, "w", DT_F32, 1 << 16, false);
+	uint32_t y = k_param(b, "y", DT_F32, 1024, true);
+	Reg sum[28], c;
+	const char *err, *text;
+
+	(void)state;
+	for (int i = 0; i < 28; i++)
+		k_mov_to(b, sum[i] = k_var(b, kt(KS_F32, 16)), k_real(b, kt(KS_F32, 16), 0));
+	c = k_for(b, k_ix(b, 0), k_ix(b, 64), 1);
+	for (int tap = 0; tap < 3; tap++) {
+		Reg wat = k_muli(b, c, 96), wv[2];
+
+		for (int j = 0; j < 2; j++)
+			wv[j] = k_load(b, w, k_addi(b, wat, 32 * tap + 16 * j), 16);
+		for (int p = 0; p < 14; p++) {
+			Reg xs = k_splat(b, 16, k_load(b, x, k_addi(b, c, 64 * (p + tap)), 1));
+
+			for (int j = 0; j < 2; j++)
+				k_op_to(b, sum[2 * p + j], K_fma, xs, wv[j], sum[2 * p + j]);
+		}
+	}
+	k_close(b);
+	for (int i = 0; i < 28; i++)
+		k_store(b, y, k_ix(b, 16 * i), sum[i]);
+	text = host_text(a, target_named("host:x86-64-v4"), k_end(b), HOST_TEXT_ASM, &err);
+	assert_non_null(text);
+	for (const char *line = strstr(text, "(%rsp)"); line; line = strstr(line + 1, "(%rsp)")) {
+		const char *end = strchr(line, '\n');
+		const char *begin = line;
+
+		while (begin > text && begin[-1] != '\n')
+			begin--;
+		if (memmem(begin, (size_t)(end - begin), "zmm", 3))
+			fail_msg("a sum is on the stack: %.*s", (int)(end - begin), begin);
+	}
+	arena_free(a);
+}
+
 int
 main(void)
 {
@@ -580,7 +625,7 @@ main(void)
 		cmocka_unit_test(gathers), cmocka_unit_test(in_place), cmocka_unit_test(local_memory),
 		cmocka_unit_test(large_index), cmocka_unit_test(reductions), cmocka_unit_test(choices),
 		cmocka_unit_test(loops), cmocka_unit_test(random_kernels), cmocka_unit_test(refused),
-		cmocka_unit_test(texts),
+		cmocka_unit_test(texts), cmocka_unit_test(nothing_spills),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
