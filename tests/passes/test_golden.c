@@ -45,6 +45,8 @@ run_case(const PassInfo *pass, const char *path)
 	bool changed;
 
 	cases++;
+	if (!strcmp(pass->name, "precision"))
+		cx.compute = DT_F16;
 	assert_non_null(text);
 	if (strncmp(text, "# ", 2))
 		complain(path, "the first line does not say what the case shows", NULL);

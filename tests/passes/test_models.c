@@ -143,12 +143,74 @@ test_numbers(void **state)
 	}
 }
 
+static size_t
+count_text(const char *text, const char *word)
+{
+	size_t n = 0;
+
+	for (const char *p = text; (p = strstr(p, word)); p++)
+		n++;
+	return n;
+}
+
+/* One row a step, one rectangle a buffer. */
+static void
+test_charts(void **state)
+{
+	Arena *a = arena_new();
+	Graph *g = elaborated(a, "forward", "n", "1", "64,64");
+	PassCtx cx = test_context(a);
+	size_t len, bufs = 0;
+	const char *err;
+	char *text;
+	FILE *f;
+
+	(void)state;
+	assert_true(passes_run(g, &cx, NULL, true, NULL, NULL, &err));
+	for (size_t i = 1; i < g->buf.n; i++)
+		bufs += g->buf.p[i].kind == BUF_ARENA && g->buf.p[i].bytes > 0;
+	f = open_memstream(&text, &len);
+	plan_print(f, g);
+	fclose(f);
+	assert_int_equal(count_text(text, "\n"), g->sched.n + 2);
+	assert_non_null(strstr(text, "model.21.cv2.0.0.conv"));
+	free(text);
+	f = open_memstream(&text, &len);
+	plan_svg(f, g);
+	fclose(f);
+	assert_int_equal(count_text(text, "<svg "), 1);
+	assert_int_equal(count_text(text, "</svg>"), 1);
+	assert_int_equal(count_text(text, "<title>"), bufs);
+	free(text);
+	arena_free(a);
+}
+
+/* Stops after the pass that is named, and knows their names. */
+static void
+test_runner(void **state)
+{
+	Arena *a = arena_new();
+	Graph *g = elaborated(a, "forward", "n", "1", "64,64");
+	PassCtx cx = test_context(a);
+	const char *err;
+
+	(void)state;
+	assert_false(passes_run(g, &cx, "schedul", true, NULL, NULL, &err));
+	assert_string_equal(err, "there is no pass schedul; did you mean schedule?");
+	assert_true(passes_run(g, &cx, "fuse", true, NULL, NULL, &err));
+	assert_true(g->group.n > 100);
+	assert_int_equal(g->sched.n, 0);
+	arena_free(a);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scales),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_charts),
+		cmocka_unit_test(test_runner),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

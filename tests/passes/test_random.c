@@ -440,6 +440,46 @@ test_meaning(void **state)
 	}
 }
 
+/* In half precision only rounding may differ; the plan is exact either way. */
+static void
+test_half(void **state)
+{
+	int compared = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= GRAPHS / 3; seed++) {
+		Arena *a = arena_new();
+		Graph *g = random_graph(a, seed);
+		PassCtx cx = test_context(a);
+		Tensor *in = inputs_for(a, g, seed), *before = evaluate(a, g, in), *after;
+		bool steps = has_op(g, OP_floor);
+		const char *err;
+
+		cx.compute = seed % 2 ? DT_F16 : DT_BF16;
+		if (!passes_run(g, &cx, NULL, true, NULL, NULL, &err))
+			fail_msg("graph %llu: %s", (unsigned long long)seed, err);
+		after = evaluate(a, g, in);
+		assert_plan_works(a, g, in, after, seed);
+		for (size_t k = 0; k < g->output.n && !steps; k++) {
+			double worst = 0, scale = 1;
+
+			for (int64_t i = 0; i < type_count(&after[k].type); i++) {
+				double p = dtype_get(DT_F32, before[k].data, (size_t)i), q = dtype_get(DT_F32, after[k].data, (size_t)i);
+
+				scale = fmax(scale, fabs(p));
+				worst = fmax(worst, fabs(p - q));
+			}
+			/* far from 1, differences of large values say nothing */
+			if (scale < 20) {
+				assert_true(worst < 0.3 * scale);
+				compared++;
+			}
+		}
+		arena_free(a);
+	}
+	assert_true(compared > 50);
+}
+
 /* A pass that has nothing to do must say so, and a graph must settle. */
 static void
 test_settles(void **state)
@@ -571,6 +611,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_meaning),
+		cmocka_unit_test(test_half),
 		cmocka_unit_test(test_settles),
 		cmocka_unit_test(test_deterministic),
 		cmocka_unit_test(test_bounds),
