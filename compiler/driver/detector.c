@@ -15,7 +15,7 @@
 #include "backend/backend.h"
 #include "driver/detector.h"
 #include "driver/ui.h"
-#include "runtime/core/format.h"
+#include "engine/program.h"
 
 enum { MOST_ENGINES = 16, DETECTIONS = 300, STEP = 32 };
 static const size_t MOST_BYTES = (size_t)1 << 30;
@@ -283,18 +283,24 @@ has_extension(const char *path, const char *const *ext, size_t n)
 	return false;
 }
 
-/* What devices this build has; a GPU is a known word that it has not. */
-static bool
-device_ok(const Options *o)
+/* Whether predict has that device: seen before anything is compiled for it. */
+static int
+check_device(const char *device)
 {
-	static const char *const gpu[] = { "cuda", "gpu", "mps", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9" };
+	static const char *const gpu[] = { "cuda", "gpu", "mps" };
+	const char *threads = strchr(device, ':');
+	size_t n = strcspn(device, ":");
+	bool host = (n == 4 && strncmp(device, "host", n) == 0) || (n == 3 && strncmp(device, "cpu", n) == 0);
 
 	for (size_t i = 0; i < COUNT(gpu); i++)
-		if (strncmp(o->device, gpu[i], strlen(gpu[i])) == 0) {
-			ui_error("device=%s: this build runs on the processor only; leave it out, or write device=host", o->device);
-			return false;
+		if (strncmp(device, gpu[i], strlen(gpu[i])) == 0 || (device[0] >= '0' && device[0] <= '9')) {
+			ui_error("device=%s: predict runs on the processor only; leave it out, or write device=host", device);
+			return EXIT_RESOURCES;
 		}
-	return true;
+	if (host && (!threads || (threads[1] && !threads[1 + strspn(threads + 1, "0123456789")])))
+		return EXIT_OK;
+	ui_error("device=%s: there is host, and host:4 for four threads", device);
+	return EXIT_USAGE;
 }
 
 static void
@@ -374,11 +380,9 @@ detectors_open(Arena *a, const Options *o, int *code)
 	s->o = o;
 	s->a = a;
 	s->run = (y12_options){ .device = o->device, .threads = (int)o->threads };
-	*code = EXIT_USAGE;
-	if (!device_ok(o)) {
-		*code = EXIT_RESOURCES;
+	if ((*code = check_device(o->device)))
 		return NULL;
-	}
+	*code = EXIT_USAGE;
 	if (is_engine(o->model)) {
 		*code = EXIT_OK;
 		if (!(s->fixed = open_file(s, o->model, code)))
