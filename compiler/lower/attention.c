@@ -17,7 +17,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "lower/gen.h"
+#include "lower/attention.h"
 
 enum { T_LANES, T_QUERIES, T_TASK, T_COUNT };
 
@@ -35,6 +35,10 @@ choose_attention(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack
 
 	(void)a;
 	(void)pack;
+	if (t->kind == TARGET_GPU) {
+		choose_attention_gpu(g, t, gr);
+		return;
+	}
 	gr->ntile = T_COUNT;
 	gr->tile[T_LANES] = lanes;
 	gr->tile[T_QUERIES] = (int32_t)MIN(p, tokens);
@@ -241,6 +245,8 @@ lower_attention(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err
 	KBuild *b;
 	Reg pair, from, to, t;
 
+	if (gen_gpu(cx))
+		return lower_attention_gpu(cx, group, out, err);
 	o.q = graph_node(cx->g, n->arg[0]);
 	o.k = graph_node(cx->g, n->arg[1]);
 	o.v = graph_node(cx->g, n->arg[2]);

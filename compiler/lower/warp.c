@@ -41,6 +41,44 @@ weight(KBuild *b, Reg f)
 	return k_cast(b, KS_I32, k_op(b, K_round, k_mul(b, f, k_real(b, kt(KS_F32, 1), 2048)), 0, 0));
 }
 
+/* left (or upper) of the two source columns (rows) at d, and both weights.  Columns end at the border,
+ * where the weights become 1 and 0; rows keep their weights and are cut when they are read. */
+static void
+neighbours(KBuild *b, Reg d, Reg scale, Reg size, bool column, Reg *whole, Reg *w0, Reg *w1)
+{
+	KType f32 = kt(KS_F32, 1);
+	Reg f, out, last = k_addi(b, size, -1);
+
+	position(b, d, scale, whole, &f);
+	for (int side = 0; column && side < 2; side++) {
+		Reg to = side ? last : k_ix(b, 0);
+
+		out = side ? k_op(b, K_le, last, *whole, 0) : k_op(b, K_lt, *whole, to, 0);
+		f = k_select(b, out, k_real(b, f32, 0), f);
+		*whole = k_select(b, out, to, *whole);
+	}
+	*w0 = weight(b, k_sub(b, k_real(b, f32, 1), f));
+	*w1 = weight(b, f);
+}
+
+/* the sample of one channel: rows at row0, row1, columns at l, r (element indices) */
+static Reg
+sample(KBuild *b, uint32_t pic, const Reg row[2], Reg l, Reg r, int c, Reg w0, Reg w1, Reg b0, Reg b1)
+{
+	Reg v[2];
+
+	for (int d = 0; d < 2; d++) {
+		Reg p0 = k_cast(b, KS_I32, k_load(b, pic, k_addi(b, k_add(b, row[d], l), c), 1));
+		Reg p1 = k_cast(b, KS_I32, k_load(b, pic, k_addi(b, k_add(b, row[d], r), c), 1));
+		Reg t = k_add(b, k_mul(b, p0, w0), k_mul(b, p1, w1));
+
+		t = k_op(b, K_shr, t, k_int(b, KS_I32, 4), 0);
+		v[d] = k_op(b, K_shr, k_mul(b, d ? b1 : b0, t), k_int(b, KS_I32, 16), 0);
+	}
+	v[0] = k_addi(b, k_add(b, v[0], v[1]), 2);
+	return k_cast(b, KS_U8, k_op(b, K_shr, v[0], k_int(b, KS_I32, 2), 0));
+}
+
 bool
 lower_warp(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 {
@@ -49,10 +87,10 @@ lower_warp(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	int64_t height = n->type.dim[1], width = n->type.dim[2], rows = gr->tile[0];
 	Gen gen, *z = &gen;
 	KBuild *b;
-	uint32_t pic, fit, dims, y, left_of, right_of, w0s, w1s;
-	KType f32 = kt(KS_F32, 1), f64 = kt(KS_F64, 1);
-	Reg src[2], new_[2], at0[2], scale[2], one = 0, first, x, oy, oy_in, fill, inside, dst;
-	Reg whole, f, b0, b1, row0, row1, low, i;
+	uint32_t pic, fit, dims, y, left_of = 0, right_of = 0, w0s = 0, w1s = 0;
+	KType f64 = kt(KS_F64, 1);
+	Reg src[2], new_[2], at0[2], scale[2], first = 0, x, oy, oy_in, fill, inside, dst, task[3];
+	Reg whole, w0, w1, b0, b1, row[2], i;
 	const int64_t *st = n->place.stride;
 
 	if (gr->out != gr->root) {
@@ -65,11 +103,10 @@ lower_warp(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	fit = gen_buf(z, n->arg[1]);
 	dims = gen_dims(z, n->arg[0]);
 	y = gen_buf(z, gr->out);
-	left_of = k_buffer(b, "left", KSPACE_LOCAL, DT_I32, width);     /* first byte of the left pixel */
-	right_of = k_buffer(b, "right", KSPACE_LOCAL, DT_I32, width);
-	w0s = k_buffer(b, "w0", KSPACE_LOCAL, DT_I32, width);
-	w1s = k_buffer(b, "w1", KSPACE_LOCAL, DT_I32, width);
-	k_grid(b, ceil_div(height, rows), 1, 1);
+	if (gen_gpu(cx))
+		gen_tasks(z, width, height, 1, task);
+	else
+		gen_tasks(z, ceil_div(height, rows), 1, 1, task);
 	fill = k_int(b, KS_U8, (int64_t)attr_real(n, A_fill, 114));
 	for (int d = 0; d < 2; d++) {           /* 0: rows, 1: columns */
 		Reg size = k_load(b, fit, k_ix(b, d ? FIT_W : FIT_H), 1);
@@ -80,39 +117,55 @@ lower_warp(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 		scale[d] = k_op(b, K_div, k_real(b, f64, 1),
 		                k_op(b, K_div, size, k_cast(b, KS_F64, src[d]), 0), 0);
 	}
-	one = k_real(b, f32, 1);
 
-	/* columns */
-	x = k_for(b, k_ix(b, 0), k_op(b, K_min, new_[1], k_ix(b, width), 0), 1);
-	position(b, x, scale[1], &whole, &f);
-	low = k_op(b, K_lt, whole, k_ix(b, 0), 0);
-	f = k_select(b, low, k_real(b, f32, 0), f);
-	whole = k_select(b, low, k_ix(b, 0), whole);
-	low = k_op(b, K_le, k_addi(b, src[1], -1), whole, 0);
-	f = k_select(b, low, k_real(b, f32, 0), f);
-	whole = k_select(b, low, k_addi(b, src[1], -1), whole);
-	k_store(b, left_of, x, k_cast(b, KS_I32, k_muli(b, whole, 3)));
-	k_store(b, right_of, x, k_cast(b, KS_I32, k_muli(b,
-		k_op(b, K_min, k_addi(b, whole, 1), k_addi(b, src[1], -1), 0), 3)));
-	k_store(b, w0s, x, weight(b, k_sub(b, one, f)));
-	k_store(b, w1s, x, weight(b, f));
-	k_close(b);
+	if (!gen_gpu(cx)) {
+		left_of = k_buffer(b, "left", KSPACE_LOCAL, DT_I32, width);     /* first byte of the left pixel */
+		right_of = k_buffer(b, "right", KSPACE_LOCAL, DT_I32, width);
+		w0s = k_buffer(b, "w0", KSPACE_LOCAL, DT_I32, width);
+		w1s = k_buffer(b, "w1", KSPACE_LOCAL, DT_I32, width);
+		x = k_for(b, k_ix(b, 0), k_op(b, K_min, new_[1], k_ix(b, width), 0), 1);
+		neighbours(b, x, scale[1], src[1], true, &whole, &w0, &w1);
+		k_store(b, left_of, x, k_cast(b, KS_I32, k_muli(b, whole, 3)));
+		k_store(b, right_of, x, k_cast(b, KS_I32, k_muli(b,
+			k_op(b, K_min, k_addi(b, whole, 1), k_addi(b, src[1], -1), 0), 3)));
+		k_store(b, w0s, x, w0);
+		k_store(b, w1s, x, w1);
+		k_close(b);
+		first = k_muli(b, task[0], rows);
+	}
 
 	/* rows */
-	first = k_muli(b, k_axis(b, KAXIS_BLOCK_X), rows);
-	oy = k_for(b, first, k_op(b, K_min, k_addi(b, first, rows), k_ix(b, height), 0), 1);
+	oy = gen_gpu(cx) ? task[1]
+	   : k_for(b, first, k_op(b, K_min, k_addi(b, first, rows), k_ix(b, height), 0), 1);
 	oy_in = k_sub(b, oy, at0[0]);
-	position(b, oy_in, scale[0], &whole, &f);
-	b0 = weight(b, k_sub(b, one, f));
-	b1 = weight(b, f);
+	neighbours(b, oy_in, scale[0], src[0], false, &whole, &b0, &b1);
 	for (int d = 0; d < 2; d++) {
 		Reg r = k_addi(b, whole, d);
 
 		r = k_op(b, K_min, k_op(b, K_max, r, k_ix(b, 0), 0), k_addi(b, src[0], -1), 0);
-		*(d ? &row1 : &row0) = k_mul(b, r, k_muli(b, src[1], 3));
+		row[d] = k_mul(b, r, k_muli(b, src[1], 3));
 	}
 	inside = k_op(b, K_and, k_op(b, K_le, k_ix(b, 0), oy_in, 0), k_op(b, K_lt, oy_in, new_[0], 0), 0);
 	dst = k_muli(b, oy, st[1]);
+	if (gen_gpu(cx)) {
+		Reg in_x = k_sub(b, task[0], at0[1]), last = k_addi(b, src[1], -1), l, r;
+
+		x = k_add(b, dst, k_muli(b, task[0], st[2]));
+		inside = k_op(b, K_and, inside, k_op(b, K_and, k_op(b, K_le, k_ix(b, 0), in_x, 0),
+			k_op(b, K_lt, in_x, new_[1], 0), 0), 0);
+		k_if(b, inside);
+		neighbours(b, in_x, scale[1], src[1], true, &whole, &w0, &w1);
+		l = k_muli(b, whole, 3);
+		r = k_muli(b, k_op(b, K_min, k_addi(b, whole, 1), last, 0), 3);
+		for (int c = 0; c < 3; c++)
+			k_store(b, y, k_addi(b, x, c * st[3]), sample(b, pic, row, l, r, c, w0, w1, b0, b1));
+		k_else(b);
+		for (int c = 0; c < 3; c++)
+			k_store(b, y, k_addi(b, x, c * st[3]), fill);
+		k_close(b);
+		gen_end(z, out);
+		return true;
+	}
 	/* left border, picture, right border */
 	Reg from = k_select(b, inside, k_op(b, K_max, k_ix(b, 0), k_op(b, K_min, at0[1], k_ix(b, width), 0), 0),
 	                    k_ix(b, width));
@@ -127,24 +180,12 @@ lower_warp(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	i = k_for(b, from, to, 1);
 	x = k_sub(b, i, at0[1]);
 	Reg l = k_cast(b, KS_IX, k_load(b, left_of, x, 1)), r = k_cast(b, KS_IX, k_load(b, right_of, x, 1));
-	Reg w0 = k_load(b, w0s, x, 1), w1 = k_load(b, w1s, x, 1);
 
-	for (int c = 0; c < 3; c++) {
-		Reg v[2];
-
-		for (int d = 0; d < 2; d++) {
-			Reg row = d ? row1 : row0;
-			Reg p0 = k_cast(b, KS_I32, k_load(b, pic, k_addi(b, k_add(b, row, l), c), 1));
-			Reg p1 = k_cast(b, KS_I32, k_load(b, pic, k_addi(b, k_add(b, row, r), c), 1));
-			Reg t = k_add(b, k_mul(b, p0, w0), k_mul(b, p1, w1));
-
-			t = k_op(b, K_shr, t, k_int(b, KS_I32, 4), 0);
-			v[d] = k_op(b, K_shr, k_mul(b, d ? b1 : b0, t), k_int(b, KS_I32, 16), 0);
-		}
-		v[0] = k_addi(b, k_add(b, v[0], v[1]), 2);
-		v[0] = k_cast(b, KS_U8, k_op(b, K_shr, v[0], k_int(b, KS_I32, 2), 0));
-		k_store(b, y, k_addi(b, k_add(b, dst, k_muli(b, i, st[2])), c * st[3]), v[0]);
-	}
+	w0 = k_load(b, w0s, x, 1);
+	w1 = k_load(b, w1s, x, 1);
+	for (int c = 0; c < 3; c++)
+		k_store(b, y, k_addi(b, k_add(b, dst, k_muli(b, i, st[2])), c * st[3]),
+		        sample(b, pic, row, l, r, c, w0, w1, b0, b1));
 	k_close(b);
 	k_close(b);
 	gen_end(z, out);

@@ -1,7 +1,7 @@
 /* test_numeric.c -- every graph of tests/numeric/ through every way of running it.
  *
  *     NAME.g ── eval_graph ───────────────────────────────▶ expected
- *        └── passes ── lower ─┬─ kernel interpreter ──────▶ the same
+ *        └── passes ── lower ─┬─ kernel interpreter ──────▶ the same   (hosts; GPUs in f32 and f16)
  *                             └─ LLVM, engine, runtime ───▶ the same, on each host target
  *                                                            that this CPU runs
  *
@@ -9,6 +9,7 @@
  * in its comments:   # size image0 37 53     sides of a picture
  *                    # tol 1e-4              greatest |difference| / (1 + |expected|), default 2e-5
  *                    # range image 0 1       of an input's values, default -2 2
+ *                    # half 4e-3             greatest ||difference|| / ||expected|| in half precision, default 2e-3
  *                    # slow                  too much work for the interpreter
  * Integers and booleans must be equal.
  *
@@ -121,10 +122,35 @@ compare(const Case *c, const char *how, const char *name, const Tensor *want, co
 		         dtype_get(want->type.dt, have, (size_t)at), dtype_get(want->type.dt, want->data, (size_t)at));
 }
 
+/* half precision: ||have - want|| / ||want||; integers equal */
 static void
-lower_all(Case *c, Graph *g, const Target *t, Program *p)
+compare_half(const Case *c, const char *name, const Tensor *want, const void *have, double tol)
 {
-	PassCtx cx = { .target = t, .a = c->a, .diag = c->d, .choose = lower_choose };
+	int64_t n = type_count(&want->type);
+	double diff = 0, all = 0;
+
+	if (!dtype_info[want->type.dt].real) {
+		compare(c, "sm_80 in f16", name, want, have);
+		return;
+	}
+	for (int64_t i = 0; i < n; i++) {
+		double w = dtype_get(want->type.dt, want->data, (size_t)i);
+		double h = dtype_get(want->type.dt, have, (size_t)i);
+
+		if (w == h || (isnan(w) && isnan(h)))
+			continue;
+		diff += (w - h) * (w - h);
+		all += w * w;
+	}
+	if (!(diff <= tol * tol * all))
+		fail_msg("%s: sm_80 in f16: %s is off by %.3g of its length, more than %.3g", c->path, name,
+		         sqrt(diff / all), tol);
+}
+
+static void
+lower_all(Case *c, Graph *g, const Target *t, DType compute, Program *p)
+{
+	PassCtx cx = { .target = t, .a = c->a, .diag = c->d, .choose = lower_choose, .compute = compute };
 	LowerCtx lc = { .a = c->a, .g = g, .target = t };
 	const char *err = NULL;
 	uint32_t entry;
@@ -181,7 +207,7 @@ run_host(Case *c, const Graph *g, const Program *p, const Target *t, const Tenso
 
 	if (!host_compile(c->a, t, p->kernel.p, p->kernel.n, &ho, &code, &err))
 		fail_msg("%s: %s: %s", c->path, t->name, err);
-	image = engine_image(c->a, p, &(ProgCode){ t->name, code.code, code.bytes, code.entry }, 1, &bytes);
+	image = engine_image(c->a, p, &(ProgCode){ .target = t->name, .blob = code.code, .bytes = code.bytes, .entry = code.entry }, 1, &bytes);
 	if (y12_engine_open_memory(image, bytes, &opt, &e))
 		fail_msg("%s: %s: %s", c->path, t->name, y12_message(e));
 	for (size_t i = 0; i < g->input.n + g->output.n; i++) {
@@ -254,7 +280,7 @@ run_case(void **state)
 		g = parse(&c);
 		graph_order(g);
 		p = program_new(a);
-		lower_all(&c, g, t, p);
+		lower_all(&c, g, t, DT_F32, p);
 		if (!c.slow) {
 			if (!program_interpret(p, g->name, in, have, a, &err))
 				fail_msg("%s: %s: interpreter: %s", c.path, t->name, err);
@@ -262,6 +288,25 @@ run_case(void **state)
 				compare(&c, arena_printf(a, "%s, interpreter", t->name), g->output.p[j].name, &want[j], have[j].data);
 		}
 		run_host(&c, g, p, t, in, want);
+	}
+	/* GPU kernels run in the interpreter: plain f32, and half precision with matrix units */
+	for (int i = 0; i < 2 && !c.slow; i++) {
+		const Target *t = target_named("sm_80");
+		DType compute = i ? DT_F16 : DT_F32;
+		Program *p = program_new(a);
+
+		g = parse(&c);
+		graph_order(g);
+		lower_all(&c, g, t, compute, p);
+		if (!program_interpret(p, g->name, in, have, a, &err))
+			fail_msg("%s: %s: interpreter: %s", c.path, t->name, err);
+		for (size_t j = 0; j < g->output.n; j++) {
+			if (compute == DT_F16)
+				compare_half(&c, g->output.p[j].name, &want[j], have[j].data,
+				             (s = directive(&c, "half", "")) ? strtod(s, NULL) : 2e-3);
+			else
+				compare(&c, "sm_80 in f32", g->output.p[j].name, &want[j], have[j].data);
+		}
 	}
 	arena_free(a);
 }
