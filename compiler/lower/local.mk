@@ -7,4 +7,5 @@ liblower_la_SOURCES = \
 	compiler/lower/attention_gpu.c \
 	compiler/lower/matmul.c compiler/lower/pool.c compiler/lower/point.c \
 	compiler/lower/reduce.c compiler/lower/gather.c compiler/lower/fit.c \
-	compiler/lower/warp.c compiler/lower/topk.c compiler/lower/nms.c
+	compiler/lower/warp.c compiler/lower/topk.c compiler/lower/nms.h compiler/lower/nms.c \
+	compiler/lower/nms_gpu.c

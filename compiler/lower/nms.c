@@ -11,7 +11,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "lower/gen.h"
+#include "lower/nms.h"
 
 static int64_t
 most_candidates(const Graph *g, const Group *gr)
@@ -33,8 +33,8 @@ half_work(const Graph *g, const Group *gr)
 void
 choose_nms(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 {
-	(void)a, (void)t, (void)pack;
-	gr->work = 2 * half_work(g, gr);
+	(void)a, (void)pack;
+	gr->work = t->kind == TARGET_GPU ? nms_gpu_work(g, gr) : 2 * half_work(g, gr);
 }
 
 typedef struct Nms {
@@ -223,6 +223,8 @@ lower_nms(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 		*err = arena_printf(cx->a, "nms %%%u: no kernel with work after it", gr->root);
 		return false;
 	}
+	if (gen_gpu(cx))
+		return lower_nms_gpu(cx, group, out);
 	m.classes = graph_node(cx->g, n->arg[1])->type.dim[2];
 	gen_begin(z, cx, group, arena_printf(cx->a, "nms_%" PRId64 "x%" PRId64,
 		graph_node(cx->g, n->arg[1])->type.dim[1], m.classes));
