@@ -241,6 +241,7 @@ scan_define(Emit *e, Opened *o, Reg r)
 	if (e->reg[r].written)
 		e->reg[r].var = true;
 	e->reg[r].written = e->reg[r].open = true;
+	e->reg[r].writes++;
 	vec_push(e->a, &o->r, r);
 }
 
@@ -257,6 +258,8 @@ scan(Emit *e, Opened *o, const KBlock *block)
 		for (int j = 0; j < kop_info[i->op].args; j++)
 			scan_use(e, i->a[j]);
 		scan_define(e, o, i->dst);
+		if (i->op == K_const)
+			e->reg[i->dst].constant = i;
 		if (i->body)
 			scan(e, o, i->body);
 		if (i->other)
@@ -886,6 +889,75 @@ do_gather(Emit *e, const KInst *i)
 
 static void walk(Emit *e, const KBlock *body);
 
+/* ---- multiples: what alignment is proved with ------------------------------------- */
+
+enum { ZEROS_ALL = 63, ZEROS_ROUNDS = 64 };
+
+/* Low bits of the result that are 0 if those of the arguments are. */
+static int
+zeros_of(const Emit *e, const KInst *i)
+{
+	const EmitReg *x = &e->reg[i->a[0]], *y = &e->reg[i->a[1]], *z = &e->reg[i->a[2]];
+	uint64_t imm = (uint64_t)i->imm, by = y->constant ? (uint64_t)y->constant->imm : 0;
+
+	switch (i->op) {
+	case K_const: return imm ? __builtin_ctzll(imm) : ZEROS_ALL;
+	case K_for: return MIN(x->zeros, __builtin_ctzll(imm));
+	case K_add: case K_sub: case K_or: case K_xor: case K_min: case K_max: case K_rem: case K_join:
+		return MIN(x->zeros, y->zeros);
+	case K_and: return MAX(x->zeros, y->zeros);
+	case K_select: return MIN(y->zeros, z->zeros);
+	/* low zero bits of a product are those of both factors together */
+	case K_mul: return MIN(x->zeros + y->zeros, ZEROS_ALL);
+	case K_fma: return MIN(x->zeros + y->zeros, z->zeros);
+	case K_shl: return MIN(x->zeros + (int)MIN(by, ZEROS_ALL), ZEROS_ALL);
+	case K_shr: return y->constant ? MAX(x->zeros - (int)MIN(by, ZEROS_ALL), 0) : 0;
+	case K_div: return by && !(by & (by - 1)) ? MAX(x->zeros - __builtin_ctzll(by), 0) : 0;
+	case K_mov: case K_neg: case K_abs: case K_splat: case K_lane: case K_part: case K_shuffle:
+	case K_shuffle_idx: return x->zeros;
+	case K_cast: return scalar_real((KScalar)type_of(e, i->a[0]).s) ? 0 : x->zeros;
+	default: return 0;
+	}
+}
+
+static bool
+lower_zeros(Emit *e, const KBlock *b)
+{
+	bool changed = false;
+
+	for (size_t n = 0; n < b->inst.n; n++) {
+		const KInst *i = &b->inst.p[n];
+		int zeros = i->dst ? zeros_of(e, i) : ZEROS_ALL;
+
+		if (zeros < e->reg[i->dst].zeros) {
+			e->reg[i->dst].zeros = (uint8_t)zeros;
+			changed = true;
+		}
+		if (i->body)
+			changed |= lower_zeros(e, i->body);
+		if (i->other)
+			changed |= lower_zeros(e, i->other);
+	}
+	return changed;
+}
+
+/* Everything is taken for a multiple of everything until a write says otherwise. */
+static void
+find_zeros(Emit *e)
+{
+	int round = 0;
+
+	for (Reg r = 0; r < e->k->reg.n; r++) {
+		e->reg[r].zeros = ZEROS_ALL;
+		if (e->reg[r].writes != 1)
+			e->reg[r].constant = NULL;
+	}
+	while (round < ZEROS_ROUNDS && lower_zeros(e, &e->k->body))
+		round++;
+	for (Reg r = 0; round == ZEROS_ROUNDS && r < e->k->reg.n; r++)
+		e->reg[r].zeros = 0;
+}
+
 /* x + constant remembers x, and x + c + d the sum of both */
 static void
 note_offset(Emit *e, const KInst *i)
@@ -996,6 +1068,13 @@ value_of(Emit *e, const KInst *i)
 	case 2: y = emit_get(e, i->a[1]); /* fall through */
 	case 1: x = emit_get(e, i->a[0]);
 	}
+	if (i->op == K_mul && t.s == KS_F32 && e->hooks->silu && (e->reg[i->a[0]].sigmoid == i->a[1] ||
+	    e->reg[i->a[1]].sigmoid == i->a[0])) {
+		LVal own = e->hooks->silu(e, t, e->reg[i->a[0]].sigmoid == i->a[1] ? y : x);
+
+		if (own)
+			return own;
+	}
 	switch (i->op) {
 	case K_mov: return x;
 	case K_eq: case K_ne: case K_lt: case K_le:
@@ -1039,6 +1118,8 @@ walk(Emit *e, const KBlock *body)
 				break;
 			}
 			emit_define(e, i->dst, value_of(e, i));
+			if (i->op == K_sigmoid && !e->reg[i->dst].var && !e->reg[i->a[0]].var)
+				e->reg[i->dst].sigmoid = i->a[0];
 			if (i->op == K_add && type_of(e, i->dst).s == KS_IX && type_of(e, i->dst).lanes == 1 &&
 			    !e->reg[i->dst].var)
 				note_offset(e, i);
@@ -1070,6 +1151,7 @@ emit_kernel(Arena *a, const Target *t, const EmitHooks *h, LLVMContextRef cx, LL
 		LLVMSetAlignment(e.buf[i], (unsigned)MAX(EMIT_LOCAL_ALIGN, buf->align));
 	}
 	scan(&e, &opened, &k->body);
+	find_zeros(&e);
 	for (Reg r = 1; r < k->reg.n; r++)
 		if (e.reg[r].var) {
 			LLVMTypeRef ty = emit_type(&e, type_of(&e, r));

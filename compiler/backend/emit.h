@@ -43,6 +43,8 @@ typedef struct EmitReg {
 	LVal v;                 /* its value; of a variable: the alloca */
 	bool var, written, open;
 	uint8_t zeros;          /* its low bits known to be 0 wherever it is read: what it is a multiple of */
+	uint32_t writes;
+	const KInst *constant;  /* its write, if that is a const */
 	Reg sigmoid;            /* it is sigmoid of that value */
 	Reg base;               /* it is base + off; 0: it is itself */
 	int64_t off;
@@ -51,7 +53,11 @@ typedef struct EmitReg {
 /* an element that was loaded in the block at hand */
 typedef struct EmitLoad { uint32_t buf, reg; int64_t off; uint32_t epoch, count; } EmitLoad;
 
-enum { EMIT_TWINS = 4 };
+enum {
+	EMIT_TWINS = 4,
+	EMIT_LOCAL_ALIGN = 64,          /* of local buffers, at least */
+	EMIT_SHARED_ALIGN = 128,        /* of shared ones: kernel_shared_layout() */
+};
 
 struct Emit {
 	Arena *a;
