@@ -305,6 +305,25 @@ reductions(void **state)
 }
 
 static void
+parts_of_registers(void **state)
+{
+	(void)state;
+	for (int n = 1; n <= 8; n++)
+		for (int m = 1; m <= 8; m += 3) {
+			Arena *a = arena_new();
+			KBuild *b = k_begin(a, "lanes");
+			uint32_t x = k_param(b, "x", DT_F32, 64, false), y = k_param(b, "y", DT_F32, 64, true);
+			Reg v = k_load(b, x, k_ix(b, 1), n), w = k_load(b, x, k_ix(b, 20), m), j = k_join(b, v, w);
+
+			k_store(b, y, k_ix(b, 0), j);
+			k_store(b, y, k_ix(b, 20), k_part(b, j, n / 2, m));
+			k_store(b, y, k_ix(b, 40), k_join(b, k_part(b, j, m, n), k_lane(b, j, 0)));
+			check(k_end(b), NULL);
+			arena_free(a);
+		}
+}
+
+static void
 choices(void **state)
 {
 	Arena *a = arena_new();
@@ -624,6 +643,7 @@ main(void)
 		cmocka_unit_test(parts), cmocka_unit_test(part_stays_inside), cmocka_unit_test(conditions),
 		cmocka_unit_test(gathers), cmocka_unit_test(in_place), cmocka_unit_test(local_memory),
 		cmocka_unit_test(large_index), cmocka_unit_test(reductions), cmocka_unit_test(choices),
+		cmocka_unit_test(parts_of_registers),
 		cmocka_unit_test(loops), cmocka_unit_test(random_kernels), cmocka_unit_test(refused),
 		cmocka_unit_test(texts), cmocka_unit_test(nothing_spills),
 	};
