@@ -82,7 +82,8 @@ compile_front(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
 bool
 compile_passes(Arena *a, Diag *d, const CompileOptions *o, Compiled *c, const PassInfo *done)
 {
-	PassCtx cx = { .target = target_of(o), .a = a, .diag = d, .log = o->log, .choose = lower_choose };
+	PassCtx cx = { .target = target_of(o), .a = a, .diag = d, .log = o->log, .choose = lower_choose,
+	               .compute = o->compute ? o->compute : target_of(o)->kind == TARGET_GPU ? DT_F16 : DT_F32 };
 	const PassInfo *last = o->last_pass ? pass_named(o->last_pass) : &pass_info[pass_count - 1];
 	double start = clock_seconds();
 	const char *err = NULL;

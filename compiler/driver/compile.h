@@ -28,6 +28,7 @@ typedef struct CompileOptions {
 	const KeyValue *params;         /* other parameters of the model */
 	size_t nparams;
 	const Target *target;           /* NULL: target_host() */
+	DType compute;                  /* what heavy ops work in; DT_NONE: f32 on hosts, f16 on GPUs */
 	const char *cache_dir;          /* NULL: no cache */
 	bool verify;                    /* after every pass */
 	FILE *log;                      /* pass_log; NULL: nowhere */
