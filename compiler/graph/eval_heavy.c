@@ -9,6 +9,7 @@
  */
 #include <math.h>
 
+#include "graph/body.h"
 #include "graph/eval.h"
 
 static float *
@@ -187,28 +188,101 @@ eval_matmul(Eval *e)
 
 /* One head of one window: q, k, v and o point at channel 0, token 0 of it; channels are
  * `hw` apart, tokens 1. */
+typedef struct Attend {
+	Eval *e;
+	int64_t hw, tokens, d, dv, window, head;
+	double scale;
+	const float *q, *k, *v;
+	float *o;
+	double *p;              /* a row of scores */
+	const Graph *body;      /* or NULL */
+	float *s;               /* all scores, for the body */
+} Attend;
+
+/* p[j] = scale q_i k_j */
 static void
-attend(const float *q, const float *k, const float *v, float *o, int64_t hw, int64_t tokens,
-       int64_t d, int64_t dv, double scale, double *p)
+scores(const Attend *x, int64_t i)
 {
-	for (int64_t i = 0; i < tokens; i++) {
+	memset(x->p, 0, sizeof(*x->p) * (size_t)x->tokens);
+	for (int64_t c = 0; c < x->d; c++)
+		add_scaled(x->p, x->k + c * x->hw, 1, (double)x->q[c * x->hw + i] * x->scale, x->tokens);
+}
+
+/* p[j] as mask and score want it; -inf where i does not see j. */
+static bool
+run_body(const Attend *x, Arena *a, Tensor out[2])
+{
+	Val mask = body_result(x->body, "mask"), score = body_result(x->body, "score"), want[2];
+	BodyRun r = { .i = x->window * x->tokens, .rows = x->tokens, .j = x->window * x->tokens,
+		.columns = x->tokens, .h = x->head, .s = x->s, .want = want };
+	int ncapture = (int)x->body->input.n - BODY_INPUTS;
+	Tensor *capture = NEWN(a, Tensor, (size_t)ncapture + 1), made[2];
+
+	for (int64_t i = 0; i < x->tokens; i++) {
+		scores(x, i);
+		for (int64_t j = 0; j < x->tokens; j++)
+			x->s[i * x->tokens + j] = (float)x->p[j];
+	}
+	for (int k = 0; k < ncapture; k++)
+		capture[k] = *x->e->arg[3 + k];
+	r.capture = capture;
+	if (mask)
+		want[r.nwant++] = mask;
+	if (score)
+		want[r.nwant++] = score;
+	if (!body_run(a, x->body, &r, made, x->e->err)) {
+		*x->e->err = arena_str(x->e->a, *x->e->err);
+		return false;
+	}
+	memset(out, 0, 2 * sizeof *out);
+	if (mask)
+		out[0] = made[0];
+	if (score)
+		out[1] = made[r.nwant - 1];
+	return true;
+}
+
+/* element (i, j) of a tensor that may be stretched */
+static double
+at_pair(const Tensor *t, int64_t i, int64_t j)
+{
+	int64_t row = t->type.dim[0] > 1 ? i : 0, column = t->type.dim[1] > 1 ? j : 0;
+
+	return dtype_get(t->type.dt, t->data, (size_t)(row * t->type.dim[1] + column));
+}
+
+static bool
+attend(const Attend *x)
+{
+	Arena *a = arena_new();
+	Tensor by[2] = { 0 };           /* mask, score */
+	bool ok = !x->body || run_body(x, a, by);
+
+	for (int64_t i = 0; i < x->tokens && ok; i++) {
 		double max = -INFINITY, sum = 0;
 
-		memset(p, 0, sizeof(*p) * (size_t)tokens);
-		for (int64_t c = 0; c < d; c++)
-			add_scaled(p, k + c * hw, 1, (double)q[c * hw + i] * scale, tokens);
-		for (int64_t j = 0; j < tokens; j++)
-			max = fmax(max, p[j]);
-		for (int64_t j = 0; j < tokens; j++)
-			sum += p[j] = exp(p[j] - max);
-		for (int64_t c = 0; c < dv; c++) {
-			double x = 0;
+		if (!by[1].data)
+			scores(x, i);
+		for (int64_t j = 0; j < x->tokens; j++) {
+			if (by[1].data)
+				x->p[j] = at_pair(&by[1], i, j);
+			if (by[0].data && at_pair(&by[0], i, j) == 0)
+				x->p[j] = -INFINITY;
+			max = fmax(max, x->p[j]);
+		}
+		for (int64_t j = 0; j < x->tokens; j++)
+			sum += x->p[j] = x->p[j] == -INFINITY ? 0 : exp(x->p[j] - max);
+		for (int64_t c = 0; c < x->dv; c++) {
+			double y = 0;
 
-			for (int64_t j = 0; j < tokens; j++)
-				x += p[j] * (double)v[c * hw + j];
-			o[c * hw + i] = (float)(x / sum);
+			for (int64_t j = 0; j < x->tokens; j++)
+				if (x->p[j] != 0)
+					y += x->p[j] * (double)x->v[c * x->hw + j];
+			x->o[c * x->hw + i] = sum == 0 ? 0 : (float)(y / sum);
 		}
 	}
+	arena_free(a);
+	return ok;
 }
 
 bool
@@ -223,16 +297,25 @@ eval_attention(Eval *e)
 
 	int64_t heads = attr_int(e->n, A_heads, 1), windows = attr_int(e->n, A_windows, 1);
 	int64_t hw = qd[2] * qd[3], run = hw / windows, d = qd[1] / heads, dv = vd[1] / heads;
-	double scale = attr_real(e->n, A_scale, 1 / sqrt((double)d));
-	double *p = NEWN(e->a, double, (size_t)run + 1);
+	Attend x = { .e = e, .hw = hw, .tokens = run, .d = d, .dv = dv, .body = attr_body(e->n),
+		.scale = attr_real(e->n, A_scale, 1 / sqrt((double)d)) };
 
+	x.p = NEWN(e->a, double, (size_t)run + 1);
+	if (x.body)
+		x.s = arena_array(e->a, (size_t)run * (size_t)run + 1, sizeof *x.s);
 	/* (n, head) is one index: a head's channels are a contiguous block.  A window is a run
 	 * of tokens in row-major order, which may begin and end within a row. */
 	for (int64_t h = 0; h < qd[0] * heads; h++)
-		for (int64_t w = 0; w < windows; w++) {
-			int64_t qo = h * d * hw + w * run, vo = h * dv * hw + w * run;
+		for (x.window = 0; x.window < windows; x.window++) {
+			int64_t qo = h * d * hw + x.window * run, vo = h * dv * hw + x.window * run;
 
-			attend(q + qo, k + qo, v + vo, o + vo, hw, run, d, dv, scale, p);
+			x.head = h % heads;
+			x.q = q + qo;
+			x.k = k + qo;
+			x.v = v + vo;
+			x.o = o + vo;
+			if (!attend(&x))
+				return false;
 		}
 	eval_put(e, o);
 	return true;

@@ -149,6 +149,39 @@ eval_iota(Eval *e)
 	return true;
 }
 
+/* An index outside of its dim is moved to the nearest inside. */
+bool
+eval_pick(Eval *e)
+{
+	const Type *x = &e->arg[0]->type, *t = &e->out->type;
+	int64_t xs[MAX_RANK], ts[MAX_RANK], as[MAX_RANK];
+	int64_t *from = arena_array(e->a, (size_t)type_count(t) + 1, sizeof *from);
+
+	type_strides(x, xs);
+	type_strides(t, ts);
+	for (int k = 0; k < x->rank; k++) {
+		const Tensor *at = e->arg[k + 1];
+		const int32_t *index = at->data;
+		Run w;
+
+		type_strides(&at->type, as);
+		for (int d = 0; d < t->rank; d++)
+			if (at->type.dim[d] != t->dim[d])
+				as[d] = 0;
+		run_begin(&w, t->rank, t->dim, 2, (const int64_t *const[]){ ts, as });
+		while (run_next(&w))
+			for (int64_t i = 0; i < w.len; i++) {
+				int64_t a = index[w.off[1] + i * w.step[1]];
+
+				from[w.off[0] + i * w.step[0]] += MIN(MAX(a, 0), x->dim[k] - 1) * xs[k];
+			}
+	}
+	for (int64_t i = 0; i < type_count(t); i++)
+		memcpy((char *)e->out->data + (size_t)i * element(e),
+		       (const char *)e->arg[0]->data + (size_t)from[i] * element(e), element(e));
+	return true;
+}
+
 bool
 eval_gather(Eval *e)
 {

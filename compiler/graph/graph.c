@@ -241,6 +241,20 @@ attr_of_ints(Arena *a, AttrKey key, const int64_t *v, int n)
 	return (Attr){ .key = key, .n = n, .v = copy_array(a, v, (size_t)n, sizeof(*v)) };
 }
 
+const Graph *
+attr_body(const Node *n)
+{
+	const Attr *a = attr_find(n, A_body);
+
+	return a ? a->g : NULL;
+}
+
+Attr
+attr_of_body(const Graph *body)
+{
+	return (Attr){ .key = A_body, .g = body };
+}
+
 void
 attr_set(Graph *g, Val v, Attr a)
 {

@@ -55,7 +55,8 @@ typedef enum AttrKey {
 	ATTR_COUNT
 } AttrKey;
 
-typedef enum { ATTR_INT, ATTR_REAL, ATTR_STR, ATTR_INTS } AttrKind;
+typedef enum { ATTR_INT, ATTR_REAL, ATTR_STR, ATTR_INTS, ATTR_BODY } AttrKind;
+typedef struct Graph Graph;
 
 typedef struct Attr {
 	AttrKey key;
@@ -65,6 +66,7 @@ typedef struct Attr {
 		double r;
 		const char *s;
 		const int64_t *v;
+		const Graph *g; /* BODY: not changed any more */
 	};
 } Attr;
 
@@ -148,7 +150,7 @@ typedef struct Plan {
 
 typedef struct Output { const char *name; Val v; } Output;
 
-typedef struct Graph {
+struct Graph {
 	Arena *a;
 	const char *name;                       /* of the entry: "detect" */
 	VEC(Node) node;                         /* node.p[0] is unused */
@@ -160,7 +162,7 @@ typedef struct Graph {
 	VEC(Buf) buf;                           /* buf.p[0] is unused */
 	Plan plan;
 	Map *meta;                              /* string -> string: names, nc, stride, task, model … */
-} Graph;
+};
 
 /* The entries of one model.  They share parameters by name. */
 typedef struct GraphModule { Arena *a; VEC(Graph *) graph; } GraphModule;
@@ -204,6 +206,8 @@ int64_t attr_ints(const Node *n, AttrKey key, int i, int64_t otherwise);
 Attr attr_of_int(AttrKey key, int64_t i);
 Attr attr_of_real(AttrKey key, double r);
 Attr attr_of_str(AttrKey key, const char *s);
+const Graph *attr_body(const Node *n);                           /* NULL: absent */
+Attr attr_of_body(const Graph *body);
 Attr attr_of_ints(Arena *a, AttrKey key, const int64_t *v, int n);
 void attr_set(Graph *g, Val v, Attr a);                          /* adds or replaces */
 void attr_drop(Graph *g, Val v, AttrKey key);

@@ -10,7 +10,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "graph/graph.h"
+#include "graph/body.h"
 
 /* No dim, attribute or product of a few of them overflows below these. */
 #define DIM_MAX   INT64_C(0x7fffffff)
@@ -451,6 +451,37 @@ infer_gather(Infer *in)
 	return true;
 }
 
+static bool
+infer_pick(Infer *in)
+{
+	const Type *x = in->arg[0];
+	Type t = *in->arg[1];
+
+	if (in->narg != x->rank + 1)
+		return no(in, "x has %d dims (%s), but %d indices are given", x->rank, text(in, x), in->narg - 1);
+	for (int i = 1; i < in->narg; i++) {
+		const Type *at = in->arg[i];
+
+		if (at->dt != DT_I32)
+			return no(in, "index %d is %s, but must be i32", i, dtype_info[at->dt].name);
+		if (at->rank != t.rank)
+			return no(in, "index %d has %d dims (%s), but the first has %d (%s)", i, at->rank, text(in, at),
+			          t.rank, text(in, in->arg[1]));
+		if (x->dim[i - 1] == 0)
+			return no(in, "dim %d of x is 0: there is nothing to take", i - 1);
+		for (int d = 0; d < t.rank; d++) {
+			if (t.dim[d] == 1)
+				t.dim[d] = at->dim[d];
+			else if (at->dim[d] != 1 && at->dim[d] != t.dim[d])
+				return no(in, "dim %d of index %d is %lld, but %lld before it", d, i,
+				          (long long)at->dim[d], (long long)t.dim[d]);
+		}
+	}
+	t.dt = x->dt;
+	*in->out = t;
+	return true;
+}
+
 /* ---- reductions --------------------------------------------------------------------------- */
 
 static bool
@@ -600,6 +631,27 @@ infer_matmul(Infer *in)
 	return true;
 }
 
+/* What follows q, k and v: captures of the body, and the list of tiles. */
+static bool
+attention_body(Infer *in, int64_t tokens)
+{
+	const Attr *body = attr_find(&in->attrs, A_body), *tiles = attr_find(&in->attrs, A_tiles);
+	int extra = in->narg - 3;
+
+	if (!body)
+		return (!extra && !tiles) || no(in, "takes q, k and v, and more for a body only");
+	if (tiles) {
+		const Type *t = in->arg[in->narg - 1];
+
+		if (tiles->n != 2 || tiles->v[0] < 1 || tiles->v[1] < 2 || tiles->v[1] % 2 ||
+		    tiles->v[0] > DIM_MAX || tiles->v[1] > DIM_MAX)
+			return no(in, "tiles takes two numbers, for queries and for keys, the second even");
+		if (--extra < 0 || t->dt != DT_I32 || t->rank != 1)
+			return no(in, "the last argument must list tiles as i32[..]");
+	}
+	return body_check(in->a, body->g, tokens, in->arg + 3, extra, in->err);
+}
+
 static bool
 infer_attention(Infer *in)
 {
@@ -625,7 +677,7 @@ infer_attention(Infer *in)
 		return no(in, "%lld tokens (%lld rows of %lld) do not divide into %lld windows",
 		          (long long)(q->dim[m.h] * q->dim[m.w]), (long long)q->dim[m.h],
 		          (long long)q->dim[m.w], (long long)windows);
-	return true;
+	return attention_body(in, q->dim[m.h] * q->dim[m.w] / windows);
 }
 
 static bool

@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libgraph.la
 libgraph_la_SOURCES = compiler/graph/graph.h compiler/graph/ops.def compiler/graph/attrs.def \
 	compiler/graph/families.def \
+	compiler/graph/body.h compiler/graph/body.c \
 	compiler/graph/graph.c compiler/graph/infer.c compiler/graph/print.c compiler/graph/parse.c \
 	compiler/graph/verify.c compiler/graph/eval.h compiler/graph/eval.c \
 	compiler/graph/eval_point.c compiler/graph/eval_move.c compiler/graph/eval_reduce.c \

@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "graph/graph.h"
+#include "graph/body.h"
 
 /* A number of a value, group or buffer above this is an error, not an allocation. */
 #define ID_SPARE 65536
@@ -35,6 +35,7 @@ typedef struct Parse {
 	const char *str;        /* T_WORD, T_STRING, T_HASH, T_NUMBER: its text */
 	uint32_t id;            /* T_VALUE %3, T_GROUP @3 */
 	Graph *g;
+	int depth;              /* 1 in a body */
 	bool failed;
 } Parse;
 
@@ -313,7 +314,7 @@ ints(Parse *p, int64_t lo, int max, int64_t *v, int *n)
 static bool
 in_range(Parse *p, uint32_t id)
 {
-	return (id && id < ID_SPARE + p->src->len) || no(p, "the number %u is out of range", id);
+	return (id && id < (p->depth ? BODY_MAX_NODES : ID_SPARE + p->src->len)) || no(p, "the number %u is out of range", id);
 }
 
 /* A value that exists. */
@@ -519,6 +520,24 @@ values(Parse *p, const Later *l, const Type *t, const void **data)
 	return ok;
 }
 
+static bool graph(Parse *p);
+
+static bool
+body(Parse *p, Attr *a)
+{
+	Graph *outer = p->g;
+	bool ok;
+
+	if (p->depth)
+		return no(p, "a body in a body");
+	p->depth++;
+	ok = graph(p);
+	p->depth--;
+	a->g = p->g;
+	p->g = outer;
+	return ok;
+}
+
 static bool
 attr_value(Parse *p, Attr *a)
 {
@@ -540,6 +559,8 @@ attr_value(Parse *p, Attr *a)
 			return false;
 		*a = attr_of_ints(p->g->a, a->key, v, a->n);
 		return true;
+	case ATTR_BODY:
+		return body(p, a);
 	}
 	return false;
 }
@@ -846,8 +867,9 @@ read_line(Parse *p)
 	return no(p, p->tok == T_END ? "the graph has no end: expected '}'" : "expected a line of a graph");
 }
 
+/* graph name(inputs) { lines }, into p->g */
 static bool
-graph(Parse *p, GraphModule *m)
+graph(Parse *p)
 {
 	const char *s = NULL;
 
@@ -856,9 +878,7 @@ graph(Parse *p, GraphModule *m)
 	next(p);
 	if (!name(p, &s))
 		return false;
-	if (module_entry(m, s))
-		return no(p, "there are two graphs called %s", s);
-	p->g = graph_new(m->a, s);
+	p->g = graph_new(p->a, s);
 	if (!expect(p, '('))
 		return false;
 	if (!is_mark(p, ')'))
@@ -873,8 +893,22 @@ graph(Parse *p, GraphModule *m)
 			return false;
 	next(p);
 	graph_order(p->g);
-	vec_push(m->a, &m->graph, p->g);
 	return !p->failed;
+}
+
+static bool
+entry(Parse *p, GraphModule *m)
+{
+	Span at = p->span;
+
+	if (!graph(p))
+		return false;
+	if (module_entry(m, p->g->name)) {
+		p->span = at;
+		return no(p, "there are two graphs called %s", p->g->name);
+	}
+	vec_push(m->a, &m->graph, p->g);
+	return true;
 }
 
 GraphModule *
@@ -890,6 +924,6 @@ module_parse(Arena *a, Diag *d, const Source *src, const Map *consts)
 	}
 	next(&p);
 	while (p.tok != T_END && !p.failed)
-		graph(&p, m);
+		entry(&p, m);
 	return p.failed ? NULL : m;
 }

@@ -23,6 +23,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "graph/graph.h"
 
@@ -116,6 +117,25 @@ print_values(FILE *f, const Type *t, const void *data)
 }
 
 static void
+print_body(FILE *f, const Graph *body)
+{
+	char *text = NULL;
+	size_t n = 0;
+	FILE *m = open_memstream(&text, &n);
+
+	if (!m)
+		return;
+	graph_print(m, body);
+	fclose(m);
+	for (size_t i = 0; i + 1 < n; i++) {
+		putc(text[i], f);
+		if (text[i] == '\n')
+			fputs("    ", f);
+	}
+	free(text);
+}
+
+static void
 print_attr(FILE *f, const Attr *a)
 {
 	char buf[40];
@@ -133,6 +153,9 @@ print_attr(FILE *f, const Attr *a)
 		break;
 	case ATTR_INTS:
 		print_ints(f, a->v, a->n);
+		break;
+	case ATTR_BODY:
+		print_body(f, a->g);
 		break;
 	}
 }

@@ -126,6 +126,8 @@ check_node(Verify *c, Val v)
 	if (!type_eq(&t, &n->type))
 		return no(c, "%s: its type is %s, but its arguments make %s", who(c, v),
 		          type_text(c->a, &n->type), type_text(c->a, &t));
+	if (attr_body(n) && !graph_verify(attr_body(n), &why))
+		return no(c, "%s: its body: %s", who(c, v), why);
 	if (n->data && !is_source(n))
 		return no(c, "%s: has values, but is computed", who(c, v));
 	if (n->keep > KEEP_JOIN || (n->keep != KEEP_GROUP && is_source(n)))

@@ -11,6 +11,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "graph/body.h"
 #include "passes/build.h"
 
 typedef struct Table { Val *slot; size_t size; } Table;         /* open addressing; a power of two */
@@ -49,6 +50,8 @@ same_attr(const Attr *a, const Attr *b)
 		return !strcmp(a->s, b->s);
 	case ATTR_INTS:
 		return a->n == b->n && (a->n == 0 || memcmp(a->v, b->v, sizeof *a->v * (size_t)a->n) == 0);
+	case ATTR_BODY:
+		return body_equal(a->g, b->g);
 	}
 	return false;
 }

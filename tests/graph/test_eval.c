@@ -112,6 +112,7 @@ static const struct { const char *body, *want; } hand[] = {
 	{ "%9 = iota {axis=1, shape=[2,3]} : f32[2,3]", "f32[2,3] {0, 1, 2, 0, 1, 2}" },
 	{ "%9 = iota {axis=0, shape=[2,3]} : i64[2,3]", "i64[2,3] {0, 0, 0, 1, 1, 1}" },
 	{ X "%2 = const {1, -1, 0} : i32[3] %9 = gather %1, %2 {axis=0, fill=9}", "f32[3,3] {4, 5, 6, 9, 9, 9, 1, 2, 3}" },
+	{ X "%2 = const {0, 1} : i32[2,1] %3 = const {2, -5, 99} : i32[1,3] %9 = pick %1, %2, %3", "f32[2,3] {3, 1, 3, 6, 4, 6}" },
 	{ X "%2 = const {2, -5} : i32[2,1] %9 = gather %1, %2 {axis=1}", "f32[2,1] {3, 0}" },
 
 	{ X "%9 = sum %1 {axes=[1]}", "f32[2,1] {6, 15}" },
@@ -385,6 +386,64 @@ test_attention(void **state)
 	check_attention(false, "scale=2.0,");
 }
 
+/* score = s * temperature[h] + bias[h, j - i + RUN - 1], mask = j <= i and (j + h) % 3 != 0: with h = 0,
+ * token 0 sees nothing.  Against the formula, in both layouts. */
+static void
+check_body(bool nhwc)
+{
+	enum { N = 2, C = 8, H = 3, W = 4, HEADS = 2, WINDOWS = 2, HW = H * W, RUN = HW / WINDOWS, D = C / HEADS };
+	Arena *a = arena_new();
+	uint32_t seed = 5;
+	const char *t = nhwc ? "f32[2,3,4,8]" : "f32[2,8,3,4]";
+	Graph *g = parse_graph(a, arena_printf(a,
+		"graph g(%%1 q: %s, %%2 k: %s, %%3 v: %s, %%4 bias: f32[2,11], %%5 temperature: f32[2]) {\n"
+		"%%6 = attention %%1, %%2, %%3, %%4, %%5 {heads=2, layout=\"%s\", windows=2, body=graph body("
+		"%%1 s: f32[6,6], %%2 i: i32[6,1], %%3 j: i32[1,6], %%4 h: i32[1,1], %%5 bias: f32[2,11], %%6 temperature: f32[2]) {\n"
+		"%%7 = pick %%6, %%4  %%8 = mul %%1, %%7  %%9 = sub %%3, %%2  %%10 = const {5} : i32[1,1]  %%11 = add %%9, %%10\n"
+		"%%12 = pick %%5, %%4, %%11  %%13 = add %%8, %%12\n"
+		"%%14 = le %%3, %%2  %%15 = add %%3, %%4  %%16 = const {3} : i32[1,1]  %%17 = mod %%15, %%16  %%18 = const {0} : i32[1,1]\n"
+		"%%19 = ne %%17, %%18  %%20 = and %%14, %%19  return mask=%%20, score=%%13 }}\nreturn %%6 }", t, t, t, nhwc ? "nhwc" : "nchw"));
+	Tensor in[5];
+	const char *why;
+
+	for (int i = 0; i < 5; i++)
+		in[i] = random_tensor(a, graph_node(g, (Val)i + 1)->type, &seed);
+	if (!graph_verify(g, &why))
+		fail_msg("%s", why);
+
+	Tensor out = run(a, g, in);
+	const float *bias = in[3].data, *temperature = in[4].data;
+
+	for (int n = 0; n < N; n++)
+	for (int i = 0; i < HW; i++)
+	for (int c = 0; c < C; c++) {
+		int first = i / RUN * RUN, h = c / D;
+		double sum = 0, x = 0;
+
+		for (int j = first; j < first + RUN; j++) {
+			double s = 0;
+
+			for (int k = h * D; k < h * D + D; k++)
+				s += at4(&in[0], n, k, i / W, i % W, nhwc) * at4(&in[1], n, k, j / W, j % W, nhwc);
+			s = s / sqrt((double)D) * temperature[h] + bias[h * 11 + j - i + 5];
+			if (j > i || (j + h) % 3 == 0)
+				continue;
+			sum += exp(s);
+			x += exp(s) * at4(&in[2], n, c, j / W, j % W, nhwc);
+		}
+		assert_true(fabs(at4(&out, n, c, i / W, i % W, nhwc) - (sum ? x / sum : 0)) < 1e-6);
+	}
+	arena_free(a);
+}
+
+static void
+test_body(void **state)
+{
+	(void)state;
+	check_body(false);
+	check_body(true);
+}
+
 /* ---- fit and warp ----------------------------------------------------------------------------- */
 
 static Graph *
@@ -627,7 +686,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hand), cmocka_unit_test(test_errors), cmocka_unit_test(test_inputs),
-		cmocka_unit_test(test_conv), cmocka_unit_test(test_attention), cmocka_unit_test(test_fit),
+		cmocka_unit_test(test_conv), cmocka_unit_test(test_attention), cmocka_unit_test(test_body), cmocka_unit_test(test_fit),
 		cmocka_unit_test(test_letterbox), cmocka_unit_test(test_half), cmocka_unit_test(test_nms),
 		cmocka_unit_test(test_nms_limits), cmocka_unit_test(test_all_ops),
 	};

@@ -10,6 +10,10 @@ typedef struct Row { OpKind op; const char *args, *attrs, *want; } Row;
 #define PIC "u8[?,?,3]"
 #define NMS "f32[1,8,4] f32[1,8,3] f32[1] f64[1] bool[3] i32[1] i32[1]"
 
+/* Of an attention over 12 tokens in windows of 6. */
+#define QKV "f32[1,8,3,4] f32[1,8,3,4] f32[1,8,3,4]"
+#define BODY "{heads=2, windows=2, body=graph body(%1 s: f32[6,6], %2 i: i32[6,1], %3 j: i32[1,6], %4 h: i32[1,1]"
+
 static const Row good[] = {
 	{ OP_copy,    "bool[2]", "", "bool[2]" },
 	{ OP_cast,    "f32[2,3]", "", "f16[2,3]" },
@@ -57,6 +61,8 @@ static const Row good[] = {
 	{ OP_sum,     "f32[2,3,4]", "{axes=[0,2]}", "f32[1,3,1]" },
 	{ OP_mean,    "f32[2,3]", "{axes=[]}", "f32[2,3]" },
 	{ OP_amax,    "i32[2,3]", "{axes=[1]}", "i32[2,1]" },
+	{ OP_pick,    "f16[4,9] i32[1,1] i32[5,1]", "", "f16[5,1]" },
+	{ OP_pick,    "bool[4,9] i32[3,1] i32[1,5]", "", "bool[3,5]" },
 	{ OP_argmax,  "f32[2,3]", "{axis=0}", "i32[1,3]" },
 	{ OP_softmax, "f16[2,3]", "{axis=1}", "f16[2,3]" },
 	{ OP_conv2d,  "f32[1,3,9,8] f32[4,3,3,3]", "{stride=[2,2], pad=[1,1]}", "f32[1,4,5,4]" },
@@ -67,6 +73,10 @@ static const Row good[] = {
 	{ OP_matmul,  "f32[5,2,3] f32[5,3,4]", "", "f32[5,2,4]" },
 	{ OP_matmul,  "f32[3,2] f32[4,3]", "{ta=1, tb=1}", "f32[2,4]" },
 	{ OP_attention, "f32[1,8,3,4] f32[1,8,3,4] f32[1,4,3,4]", "{heads=2, windows=2}", "f32[1,4,3,4]" },
+	{ OP_attention, QKV, BODY ") { %5 = le %3, %2 return mask=%5 }}", "f32[1,8,3,4]" },
+	{ OP_attention, QKV, BODY ") { %5 = le %3, %3 return mask=%5, score=%1 }}", "f32[1,8,3,4]" },
+	{ OP_attention, QKV " f32[2,11]", BODY ", %5 bias: f32[2,11]) { %6 = sub %3, %2 %7 = pick %5, %4, %6 return score=%7 }}", "f32[1,8,3,4]" },
+	{ OP_attention, QKV " i32[9]", BODY ") { %5 = le %3, %2 return mask=%5 }, tiles=[2,4]}", "f32[1,8,3,4]" },
 	{ OP_pool,    "f32[1,2,8,7]", "{kernel=[2,2], kind=\"max\"}", "f32[1,2,4,3]" },
 	{ OP_pool,    "f32[1,8,7,2]", "{kernel=[3,3], kind=\"mean\", layout=\"nhwc\", pad=[1,1], stride=[1,1]}", "f32[1,8,7,2]" },
 	{ OP_batch_norm, "f32[1,2,3,3] f32[2] f32[2] f32[2] f32[2]", "{eps=0.001}", "f32[1,2,3,3]" },
@@ -139,6 +149,11 @@ static const Row bad[] = {
 	{ OP_gather,  "f32[2,8,4] i32[2,5]", "{axis=0}", "index has 2 dims" },
 	{ OP_gather,  "f32[2,8,4] f32[2,5]", "{axis=1}", "must be i32" },
 	{ OP_gather,  "f32[2,8,4] i32[3,5]", "{axis=1}", "dim 0 of the index is 3" },
+	{ OP_pick,    "f32[4,9] i32[1,1]", "", "x has 2 dims (f32[4,9]), but 1 indices are given" },
+	{ OP_pick,    "f32[4,9] i32[1,1] f32[5,1]", "", "index 2 is f32, but must be i32" },
+	{ OP_pick,    "f32[4,9] i32[1,1] i32[5]", "", "index 2 has 1 dims (i32[5]), but the first has 2" },
+	{ OP_pick,    "f32[4,9] i32[3,1] i32[5,1]", "", "dim 0 of index 2 is 5, but 3 before it" },
+	{ OP_pick,    "f32[4,0] i32[1] i32[1]", "", "dim 1 of x is 0" },
 	{ OP_sum,     "bool[2]", "{axes=[0]}", "x is bool" },
 	{ OP_sum,     "f32[2]", "{axes=[0,0]}", "twice" },
 	{ OP_mean,    "i32[2]", "{axes=[0]}", "x is i32" },
@@ -166,6 +181,24 @@ static const Row bad[] = {
 	{ OP_attention, "f32[1,8,3,4] f32[1,8,3,4] f32[1,8,3,4]", "{heads=3}", "8 channels do not divide into 3 heads" },
 	{ OP_attention, "f32[1,8,3,4] f32[1,4,3,4] f32[1,8,3,4]", "{heads=1}", "but k is" },
 	{ OP_attention, "f32[1,8,3,4] f32[1,8,3,4] f32[1,8,4,3]", "{heads=1}", "but v is" },
+	{ OP_attention, QKV " f32[3]", "{heads=2}", "takes q, k and v, and more for a body only" },
+	{ OP_attention, QKV, "{heads=2, body=graph b(%1 s: f32[6,6]) { return score=%1 }}", "has 1 inputs, but needs s, i, j, h" },
+	{ OP_attention, QKV, BODY ", %5 c: f32[3]) { return score=%1 }}", "has 5 inputs, but needs s, i, j, h and 0 more" },
+	{ OP_attention, QKV " f32[4]", BODY ", %5 c: f32[3]) { return score=%1 }}", "c of the body is f32[3], but must be f32[4]" },
+	{ OP_attention, QKV, "{heads=2, body=graph b(%1 s: f32[6,6], %2 i: i32[6,1], %3 j: i32[1,6], %4 h: i32[1,1]) { return score=%1 }}",
+	  "s of the body is f32[6,6], but must be f32[12,12]" },
+	{ OP_attention, QKV, BODY ") { }}", "returns mask, score, or both" },
+	{ OP_attention, QKV, BODY ") { return mask=%1 }}", "mask is f32, but must be bool" },
+	{ OP_attention, QKV, BODY ") { return score=%2 }}", "score is i32, but must be f32" },
+	{ OP_attention, QKV, BODY ") { return score=%1, more=%1 }}", "and nothing else" },
+	{ OP_attention, QKV, BODY ") { %5 = softmax %1 {axis=0} return score=%5 }}", "softmax is neither pointwise nor pick" },
+	{ OP_attention, QKV, BODY ") { %5 = param : f32[1,1] return score=%5 }}", "param is neither pointwise nor pick" },
+	{ OP_attention, QKV, BODY ") { %5 = pick %1, %2, %3 return score=%5 }}", "pick reads one capture" },
+	{ OP_attention, QKV " f32[6,6]", BODY ", %5 c: f32[6,6]) { %6 = add %1, %5 return score=%6 }}", "pick reads one capture, and nothing else does" },
+	{ OP_attention, QKV, BODY ") { %5 = attention %1, %1, %1 {heads=1, body=graph b() {}} return score=%5 }}", "a body in a body" },
+	{ OP_attention, QKV, BODY ") { %300 = copy %1 return score=%300 }}", "300 is out of range" },
+	{ OP_attention, QKV " i32[9]", BODY ") { return score=%1 }, tiles=[2,3]}", "the second even" },
+	{ OP_attention, QKV " f32[9]", BODY ") { return score=%1 }, tiles=[2,4]}", "must list tiles as i32[..]" },
 	{ OP_pool,    "f32[1,2,8,7]", "{kernel=[2,2], kind=\"min\"}", "kind is \"min\"" },
 	{ OP_pool,    "f32[1,2,8,7]", "{kernel=[2,2], kind=\"max\", pad=[2,2]}", "at most half" },
 	{ OP_batch_norm, "f32[1,2,3,3] f32[2] f32[3] f32[2] f32[2]", "{eps=0.001}", "bias is f32[3], but must be f32[2]" },

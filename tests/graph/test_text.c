@@ -75,6 +75,28 @@ test_module(void **state)
 }
 
 static void
+test_body(void **state)
+{
+	Arena *a = arena_new();
+	const char *text =
+		"graph g(%1 q: f32[1,8,3,4], %2 bias: f32[2,11]) {\n"
+		"  %3 = attention %1, %1, %1, %2 {body=graph body(%1 s: f32[6,6], %2 i: i32[6,1], %3 j: i32[1,6], %4 h: i32[1,1], %5 bias: f32[2,11]) {\n"
+		"      %6 = sub %3, %2 : i32[6,6]\n"
+		"      %7 = const {5} : i32[1,1]\n"
+		"      %8 = add %6, %7 : i32[6,6]\n"
+		"      %9 = pick %5, %4, %8 : f32[6,6]\n"
+		"      %10 = add %1, %9 : f32[6,6]\n"
+		"      %11 = le %3, %2 : bool[6,6]\n"
+		"      return mask=%11, score=%10\n"
+		"    }, heads=2, windows=2} : f32[1,8,3,4]\n"
+		"  return y=%3\n}\n";
+
+	(void)state;
+	assert_string_equal(fixed_point(a, text, strlen(text), NULL), text);
+	arena_free(a);
+}
+
+static void
 test_consts(void **state)
 {
 	Arena *a = arena_new();
@@ -226,7 +248,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plan), cmocka_unit_test(test_module), cmocka_unit_test(test_consts),
+		cmocka_unit_test(test_plan), cmocka_unit_test(test_module), cmocka_unit_test(test_body), cmocka_unit_test(test_consts),
 		cmocka_unit_test(test_errors), cmocka_unit_test(test_flips),
 	};
 
