@@ -131,4 +131,7 @@ for f in "$tmp"/cache/engines/*.y12e; do
 	printf x | dd of="$f" bs=1 seek=2000 conv=notrunc 2>/dev/null
 done
 want 0 "bench after damage" "$y12" bench model="$spec" $net rounds=1 json=true threads=1
+grep -q '"first_result_from_cache": -' "$tmp/out" && fail "a damaged engine came from the cache"
+want 0 "bench from the cache" "$y12" bench model="$spec" $net rounds=1 threads=1
+grep -q 'NOT found' "$tmp/out" && fail "the cache did not keep the engine: $(cat "$tmp/out")"
 exit $bad
