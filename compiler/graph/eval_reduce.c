@@ -152,6 +152,36 @@ eval_softmax(Eval *e)
 	return true;
 }
 
+bool
+eval_expect(Eval *e)
+{
+	Axis a = around(&e->arg[0]->type, attr_int(e->n, A_axis, 0));
+	Wide wide = wide_of(e->arg[0]->type.dt);
+	const void *x = widen(e->a, e->arg[0]), *w = widen(e->a, e->arg[1]);
+	void *r = wide_out(e);
+
+	for (int64_t o = 0; o < a.outer; o++)
+		for (int64_t i = 0; i < a.inner; i++) {
+			int64_t base = o * a.len * a.inner + i;
+			double max = -INFINITY, sum = 0, mean = 0;
+
+			for (int64_t k = 0; k < a.len; k++)
+				max = fmax(max, real_at(wide, x, base + k * a.inner));
+			for (int64_t k = 0; k < a.len; k++) {
+				double p = exp(real_at(wide, x, base + k * a.inner) - max);
+
+				sum += p;
+				mean += p * real_at(wide, w, k);
+			}
+			if (wide == WIDE_F64)
+				((double *)r)[o * a.inner + i] = mean / sum;
+			else
+				((float *)r)[o * a.inner + i] = (float)(mean / sum);
+		}
+	narrow(e, r);
+	return true;
+}
+
 /* ---- topk -------------------------------------------------------------------------------- */
 
 typedef struct Ranked { double r; int64_t i; int32_t at; bool real; } Ranked;

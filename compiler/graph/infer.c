@@ -531,6 +531,22 @@ infer_argmax(Infer *in)
 }
 
 static bool
+infer_expect(Infer *in)
+{
+	int64_t axis;
+
+	*in->out = *in->arg[0];
+	if (!want(in, 0, "x", KIND_ANY_REAL) || !want(in, 1, "w", KIND_ANY_REAL) ||
+	    !axis_attr(in, in->arg[0]->rank, &axis))
+		return false;
+	if (in->arg[1]->dt != in->arg[0]->dt || in->arg[1]->rank != in->arg[0]->rank ||
+	    in->arg[1]->dim[axis] != in->arg[0]->dim[axis] || type_count(in->arg[1]) != in->arg[0]->dim[axis])
+		return no(in, "w must be like x along axis %lld, and 1 elsewhere", (long long)axis);
+	in->out->dim[axis] = 1;
+	return true;
+}
+
+static bool
 infer_softmax(Infer *in)
 {
 	int64_t axis;

@@ -1,4 +1,4 @@
-/* reduce.c -- sum, mean, amax, argmax, softmax, with pointwise work before and after.
+/* reduce.c -- sum, mean, amax, argmax, softmax, expect, with pointwise work before and after.
  *
  * Two shapes of the same loop.  Lanes run along the last dim that is kept, if that
  * dim is the last of all (each lane folds its own column); otherwise along the last
@@ -80,9 +80,9 @@ typedef struct Fold {
 } Fold;
 
 /* combine(acc, value) for all elements of the row at c.  `round`: 0 greatest, 1 sum, 2 sum of
- * e^(x - top); 3 argmax: acc2 is the index. */
+ * e^(x - top) and, if acc2 is given, of its products with the second argument; 3 argmax: acc2 is the index. */
 static void
-fold_row(Fold *f, const Coord *at, int round, Reg acc, Reg top, Reg index)
+fold_row(Fold *f, const Coord *at, int round, Reg acc, Reg top, Reg acc2)
 {
 	Gen *z = f->z;
 	KBuild *b = z->b;
@@ -127,6 +127,18 @@ fold_row(Fold *f, const Coord *at, int round, Reg acc, Reg top, Reg index)
 		switch (round) {
 		case 2:
 			x = k_op(b, K_exp, k_sub(b, x, top), 0, 0);
+			if (acc2) {
+				Reg w = gen_value(z, f->n->arg[1], &c);
+
+				if (c.lanes > 1 && k_type(b, w).lanes == 1)
+					w = k_splat(b, c.lanes, w);
+				w = k_mul(b, x, w);
+				if (part) {
+					live = k_op(b, K_lt, k_lanes(b, kt(KS_I32, c.lanes)), k_int(b, KS_I32, tail), 0);
+					w = k_select(b, live, w, k_real(b, k_type(b, w), 0));
+				}
+				k_op_to(b, acc2, K_add, acc2, w, 0);
+			}
 			/* fall through */
 		case 1:
 			if (part) {
@@ -145,7 +157,7 @@ fold_row(Fold *f, const Coord *at, int round, Reg acc, Reg top, Reg index)
 		default:
 			k_if(b, k_op(b, K_lt, acc, x, 0));
 			k_mov_to(b, acc, x);
-			k_mov_to(b, index, number);
+			k_mov_to(b, acc2, number);
 			k_close(b);
 			break;
 		}
@@ -221,6 +233,15 @@ one_row(Fold *f, const Coord *c)
 	int64_t size = f->x->type.dim[axis], tail = f->across ? size % f->lanes : 0;
 
 	k_mov_to(b, sum, constant(b, t, 0));
+	if (f->n->op == OP_expect) {
+		Reg mean = k_var(b, t);
+
+		k_mov_to(b, mean, constant(b, t, 0));
+		fold_row(f, c, 2, sum, top, mean);
+		x = f->across ? k_reduce(b, K_reduce_add, mean) : mean;
+		gen_finish(z, &o, k_op(b, K_div, x, f->across ? k_reduce(b, K_reduce_add, sum) : sum, 0));
+		return;
+	}
 	fold_row(f, c, 2, sum, top, 0);
 	inverse = k_op(b, K_div, constant(b, kt(f->s, 1), 1), f->across ? k_reduce(b, K_reduce_add, sum) : sum, 0);
 	if (c->lanes > 1 && k_type(b, inverse).lanes == 1)

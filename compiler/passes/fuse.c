@@ -584,7 +584,8 @@ group_heavy(Fuse *f, Val root)
 static void
 group_reduce(Fuse *f, Val root)
 {
-	int rounds = node(f, root)->op == OP_softmax ? 3 : 1;
+	OpKind op = node(f, root)->op;
+	int rounds = op == OP_softmax ? 3 : op == OP_expect ? 2 : 1;
 
 	begin_with_prologue(f, root, false, rounds * type_count(&node(f, node(f, root)->arg[0])->type));
 	group_with_epilogue(f, root);
