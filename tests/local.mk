@@ -13,3 +13,15 @@ tests_numeric_test_numeric_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_numeric_test_numeric_LDADD = $(middle_libs) libyolo12c.la $(CMOCKA_LIBS)
 endif
 EXTRA_DIST += $(srcdir)/tests/numeric/*.g
+
+include tests/cuda/local.mk
+
+# the demo: weights of our own, and photographs to use them on
+demo_data = models/weights/codes-n.safetensors models/weights/LICENCE \
+	examples/pictures/4_barcodes.jpg examples/pictures/choriginal.jpg \
+	examples/pictures/diamondmarkers.jpg examples/pictures/singlemarkersoriginal.jpg \
+	examples/pictures/LICENCE
+nobase_pkgdata_DATA += $(demo_data)
+EXTRA_DIST += $(demo_data) \
+	examples/pictures/4_barcodes.txt examples/pictures/choriginal.txt \
+	examples/pictures/diamondmarkers.txt examples/pictures/singlemarkersoriginal.txt
