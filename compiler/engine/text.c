@@ -541,7 +541,7 @@ program_parse(Arena *a, Diag *d, const Source *src, const void *consts, size_t c
 				break;
 			}
 			consts_reserve(p, n);
-			if (consts)
+			if (consts && const_bytes)
 				memcpy(p->consts, consts, const_bytes);
 			p->const_bytes = n;
 		} else if (take_word(&r, "meta")) {

@@ -332,7 +332,8 @@ cuda_close(y12_engine *e)
 	if (!c)
 		return;
 	if (c->ctx) {
-		cu.CtxPushCurrent(c->ctx);
+		bool pushed = !cu.CtxPushCurrent(c->ctx);
+
 		if (c->stream)
 			cu.StreamSynchronize(c->stream);
 		for (uint64_t i = 0; c->entry && i < e->h.entries.count; i++)
@@ -357,7 +358,8 @@ cuda_close(y12_engine *e)
 			cu.MemFree(c->consts);
 		if (c->arena)
 			cu.MemFree(c->arena);
-		cu.CtxPopCurrent(&ctx);
+		if (pushed)
+			cu.CtxPopCurrent(&ctx);
 		cu.DevicePrimaryCtxRelease(c->dev);
 	}
 	free(c->module);
@@ -490,7 +492,7 @@ profile(Cuda *c, const y12e_entry *n, CUevent *mark, CUgraphExec *exec, y12_prof
 	CUDA_TRY(c, StreamSynchronize, c->stream);
 	for (uint32_t i = 0; i < n->nlaunch; i++) {
 		const y12e_launch *l = &e->launches[n->launch + i];
-		double took;
+		double took = 0;
 
 		if ((s = seconds_between(c, mark[i], mark[i + 1], &took)))
 			return s;
