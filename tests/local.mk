@@ -25,3 +25,5 @@ nobase_pkgdata_DATA += $(demo_data)
 EXTRA_DIST += $(demo_data) \
 	examples/pictures/4_barcodes.txt examples/pictures/choriginal.txt \
 	examples/pictures/diamondmarkers.txt examples/pictures/singlemarkersoriginal.txt
+
+include tests/cuda/local.mk
