@@ -477,7 +477,8 @@ replay(Cuda *c, const y12e_entry *n)
 }
 
 /* A graph of its own, with an event after each launch: events recorded from here, one launch at a time, would
- * measure how fast this thread is. */
+ * measure how fast this thread is.  On an H100 an empty launch between two events takes 3.3 us, where it
+ * takes 1.1 in the graph that runs, or 0.85 with programmatic edges. */
 static y12_status
 profile(Cuda *c, const y12e_entry *n, CUevent *mark, CUgraphExec *exec, y12_profile_fn *fn, void *user)
 {
