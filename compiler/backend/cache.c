@@ -59,11 +59,11 @@ put_block(Text *t, const KBlock *b)
 }
 
 void
-cache_key(Arena *a, const Target *t, const Kernel *k, char key[33])
+cache_key(Arena *a, const Target *t, const char *salt, const Kernel *k, char key[33])
 {
 	Text x = { .a = a };
 
-	text_printf(&x, "%s|%s|%s|%s|%s|", backend_version(), t->name, t->triple, t->cpu, t->features);
+	text_printf(&x, "%s|%s|%s|%s|%s|%s|", backend_version(), t->name, t->triple, t->cpu, t->features, salt);
 	vec_reserve(a, &x, kernel_insts(k) * 56 + 4096);
 	put(&x, k->grid, sizeof k->grid);
 	put(&x, k->block, sizeof k->block);

@@ -9,8 +9,8 @@
 #include "kir/kir.h"
 #include "target/target.h"
 
-/* What the code of a kernel depends on, as 128 bits in hexadecimal. */
-void cache_key(Arena *a, const Target *t, const Kernel *k, char key[33]);
+/* What the code of a kernel depends on, as 128 bits in hexadecimal; salt: what else. */
+void cache_key(Arena *a, const Target *t, const char *salt, const Kernel *k, char key[33]);
 
 /* False: there is no entry, or none that is whole. */
 bool cache_get(Arena *a, const char *dir, const char key[33], Piece *out);

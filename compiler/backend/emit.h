@@ -36,6 +36,8 @@ typedef struct EmitHooks {
 	bool reload;            /* keeps repeated loads apart; see emit.c */
 	bool scalef;            /* x * 2^n is one (AVX-512) */
 	int ix_bits;
+	bool rough;             /* GPUs: this kernel takes the hardware's approximations */
+	bool pdl;               /* GPUs: it may be launched while the one before runs */
 } EmitHooks;
 
 /* what is known of a register */

@@ -1,25 +1,14 @@
-/* host.c -- kernels to machine code for CPUs: hooks, LLVM's passes, threads, the blob.
+/* host.c -- kernels to machine code for CPUs: hooks, the way of one kernel, the blob.
  *
- *     kernels -- key --> cache --------------------------> pieces -- put side by side --> blob
- *                  `-> emit, passes, codegen, link --^
- *
- * Each kernel is a module of its own, so that each can be compiled by any thread, kept by itself in the
- * cache, and two layers of the same shape compile once.  Threads take kernels from the largest down.
+ *     kernels -- pool_compile: emit, passes, codegen, link --> pieces -- put side by side --> blob
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "backend/cache.h"
 #include "backend/link.h"
-#include "backend/machine.h"
-
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "backend/pool.h"
 
 enum {
 	LOCAL_MAX = 8 << 20,            /* bytes of local buffers: they lie on a stack, of 16 MiB in the pool */
-	THREADS_MAX = 64,
 	PIECE_ALIGN = 64,
 };
 
@@ -114,8 +103,9 @@ host_machine(Machine *m, Arena *a, const Target *t)
 }
 
 static const char *
-compile_one(Machine *m, const Kernel *k, Piece *out)
+compile_one(Machine *m, const Kernel *k, const char *salt, Piece *out)
 {
+	(void)salt;
 	const char *err;
 	LLVMModuleRef mod = machine_module(m, k, "kernel", &err);
 	LLVMMemoryBufferRef obj = NULL;
@@ -136,160 +126,42 @@ compile_one(Machine *m, const Kernel *k, Piece *out)
 	return err;
 }
 
-typedef struct Job {
-	const Kernel *k;
-	char key[33];
-	size_t insts;
-	bool cached;
-	Piece piece;
-} Job;
-
-typedef struct Pool {
-	const Target *t;
-	Job **todo;             /* largest first */
-	size_t n;
-	atomic_size_t next;
-	atomic_bool stop;
-} Pool;
-
-typedef struct Worker {
-	Pool *pool;
-	Arena *a;               /* pieces and messages; freed by who started it */
-	const char *err;
-	pthread_t thread;
-	bool started;
-} Worker;
-
-static void *
-work(void *arg)
-{
-	Worker *w = arg;
-	Pool *p = w->pool;
-	Machine m;
-
-	w->err = host_machine(&m, w->a, p->t);
-	while (!w->err && !p->stop) {
-		size_t i = p->next++;
-
-		if (i >= p->n)
-			break;
-		w->err = compile_one(&m, p->todo[i]->k, &p->todo[i]->piece);
-	}
-	if (w->err)
-		p->stop = true;
-	machine_close(&m);
-	return NULL;
-}
-
-static int
-larger_first(const void *x, const void *y)
-{
-	const Job *a = *(Job *const *)x, *b = *(Job *const *)y;
-
-	return a->insts != b->insts ? (a->insts < b->insts) - (a->insts > b->insts) : strcmp(a->key, b->key);
-}
-
-/* compiles todo[0 .. n), pieces into arena a */
-static const char *
-compile_all(Arena *a, const Target *t, Job **todo, size_t n, int threads)
-{
-	Pool pool = { .t = t, .todo = todo, .n = n };
-	Worker w[THREADS_MAX];
-	const char *err = NULL;
-
-	if (threads <= 0)
-		threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
-	threads = MAX(1, MIN(threads, MIN(THREADS_MAX, (int)MIN(n, THREADS_MAX))));
-	qsort(todo, n, sizeof *todo, larger_first);
-	for (int i = 0; i < threads; i++) {
-		w[i] = (Worker){ .pool = &pool, .a = arena_new() };
-		/* the last is this thread; one that cannot start is done without */
-		if (i < threads - 1)
-			w[i].started = pthread_create(&w[i].thread, NULL, work, &w[i]) == 0;
-	}
-	work(&w[threads - 1]);
-	for (int i = 0; i < threads; i++) {
-		if (w[i].started)
-			pthread_join(w[i].thread, NULL);
-		if (w[i].err && !err)
-			err = arena_str(a, w[i].err);
-	}
-	for (size_t i = 0; i < n && !err; i++)
-		todo[i]->piece.p = arena_dup(a, todo[i]->piece.p, todo[i]->piece.bytes);
-	for (int i = 0; i < threads; i++)
-		arena_free(w[i].a);
-	return err;
-}
-
 bool
 host_compile(Arena *a, const Target *t, Kernel *const *k, size_t n, const HostOptions *o, HostCode *out,
              const char **err)
 {
 	static const HostOptions usual;
-	Arena *tmp = arena_new();
-	Job *job = NEWN(tmp, Job, n + 1), **of = NEWN(tmp, Job *, n + 1), **todo = NEWN(tmp, Job *, n + 1);
-	Map *seen = map_new(tmp);
-	size_t ntodo = 0, at = 0;
-	bool ok = false;
+	static const PoolWork host_work = { host_machine, compile_one, "" };
+	size_t *place = NEWN(a, size_t, n + 1), at = 0;
+	PoolResult r;
 
 	if (!o)
 		o = &usual;
-	*out = (HostCode){ .entry = NEWN(a, size_t, n + 1), .cached = true };
+	*out = (HostCode){ .entry = NEWN(a, size_t, n + 1) };
 	if (t->kind != TARGET_HOST) {
 		*err = arena_printf(a, "%s is no host target", t->name);
-		goto done;
+		return false;
 	}
-	for (size_t i = 0; i < n; i++) {
-		Job *j = &job[i];
-
-		j->k = k[i];
-		cache_key(tmp, t, k[i], j->key);
-		of[i] = map_get(seen, j->key);
-		if (of[i])
-			continue;
-		of[i] = j;
-		map_set(seen, j->key, j);
-		if (o->cache_dir && cache_get(tmp, o->cache_dir, j->key, &j->piece)) {
-			j->cached = true;
-			continue;
-		}
-		if (!kernel_verify(k[i], err)) {
-			*err = arena_str(a, *err);
-			goto done;
-		}
-		j->insts = kernel_insts(k[i]);
-		todo[ntodo++] = j;
-	}
-	if (ntodo > 0) {
-		*err = compile_all(tmp, t, todo, ntodo, o->threads);
-		if (*err) {
-			*err = arena_str(a, *err);
-			goto done;
-		}
-		out->cached = false;
-		for (size_t i = 0; i < ntodo && o->cache_dir && !out->note; i++)
-			out->note = cache_put(a, o->cache_dir, todo[i]->key, &todo[i]->piece);
-	}
+	if (!pool_compile(a, t, &host_work, k, n, o->threads, o->cache_dir, &r, err))
+		return false;
+	out->cached = r.cached;
+	out->note = r.note;
 	/* place each distinct piece, then copy */
-	size_t *place = NEWN(tmp, size_t, n + 1);
 	for (size_t i = 0; i < n; i++) {
-		size_t al = MAX(of[i]->piece.align, (size_t)PIECE_ALIGN);
+		size_t al = MAX(r.piece[i].align, (size_t)PIECE_ALIGN);
 
-		if (of[i] == &job[i]) {
+		if (r.same[i] == i) {
 			place[i] = (at + al - 1) & ~(al - 1);
-			at = place[i] + of[i]->piece.bytes;
+			at = place[i] + r.piece[i].bytes;
 		}
-		out->entry[i] = place[of[i] - job] + of[i]->piece.entry;
+		out->entry[i] = place[r.same[i]] + r.piece[i].entry;
 	}
 	out->bytes = at;
 	out->code = arena_alloc(a, at + 1);
 	for (size_t i = 0; i < n; i++)
-		if (of[i] == &job[i])
-			memcpy((uint8_t *)out->code + place[i], of[i]->piece.p, of[i]->piece.bytes);
-	ok = true;
-done:
-	arena_free(tmp);
-	return ok;
+		if (r.same[i] == i)
+			memcpy((uint8_t *)out->code + place[i], r.piece[i].p, r.piece[i].bytes);
+	return true;
 }
 
 char *

@@ -24,7 +24,13 @@
 #include <llvm-c/Transforms/PassBuilder.h>
 #include <pthread.h>
 
-static const char passes[] = "function(sroa,early-cse,simplifycfg,loop-mssa(licm),dce)";
+static const char host_passes[] = "function(sroa,early-cse,simplifycfg,loop-mssa(licm),dce)";
+
+/* Fragments of registers go in and out of vectors, which instcombine undoes; what it leaves equal, gvn joins.
+ * ptxas schedules and unrolls itself. */
+static const char gpu_passes[] =
+	"function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,loop-mssa(licm),gvn,instcombine<no-verify-fixpoint>,"
+	"simplifycfg,loop-mssa(licm),early-cse,dce)";
 
 static void
 start_llvm(void)
@@ -41,6 +47,10 @@ start_llvm(void)
 	LLVMInitializeAArch64Target();
 	LLVMInitializeAArch64TargetMC();
 	LLVMInitializeAArch64AsmPrinter();
+	LLVMInitializeNVPTXTargetInfo();
+	LLVMInitializeNVPTXTarget();
+	LLVMInitializeNVPTXTargetMC();
+	LLVMInitializeNVPTXAsmPrinter();
 }
 
 static void
@@ -77,7 +87,9 @@ machine_open(Machine *m, Arena *a, const Target *t, const EmitHooks *h, LLVMRelo
 	pthread_once(&once, start_llvm);
 	if (LLVMGetTargetFromTriple(t->triple, &target, &text))
 		return message(m, text);
-	m->tm = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features, LLVMCodeGenLevelDefault, reloc, model);
+	m->tm = LLVMCreateTargetMachine(target, t->triple, t->cpu, t->features,
+	                                t->kind == TARGET_GPU ? LLVMCodeGenLevelAggressive : LLVMCodeGenLevelDefault,
+	                                reloc, model);
 	if (!m->tm)
 		return arena_printf(a, "LLVM makes no code for %s", t->name);
 	m->layout = LLVMCreateTargetDataLayout(m->tm);
@@ -124,7 +136,7 @@ const char *
 machine_optimize(Machine *m, LLVMModuleRef mod)
 {
 	LLVMPassBuilderOptionsRef o = LLVMCreatePassBuilderOptions();
-	LLVMErrorRef e = LLVMRunPasses(mod, passes, m->tm, o);
+	LLVMErrorRef e = LLVMRunPasses(mod, m->t->kind == TARGET_GPU ? gpu_passes : host_passes, m->tm, o);
 	const char *err = NULL;
 
 	LLVMDisposePassBuilderOptions(o);

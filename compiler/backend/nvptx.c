@@ -1,0 +1,818 @@
+/* nvptx.c -- kernels to PTX: what GPUs do differently from hosts, and the text of a module.
+ *
+ *     kernels -- key --> cache -----------------------------> text of each --> one module, or many
+ *                  `-> emit, passes, codegen, a name put in --^
+ *
+ * Global buffers are parameters in address space 1; shared ones lie in one array that the launch sizes
+ * (kernel_shared_layout), local ones in allocas that SROA takes apart.  Indices are 32 bits
+ * wide unless a buffer is larger or of unknown size.
+ *
+ * LLVM ends the process when it cannot select an instruction, so every op that some GPU lacks is asked
+ * for in the target's row before it is emitted, and refused in words.  sm_75 gets its
+ * own ways: mma m16n8k16 is two of m16n8k8, and a cp_async is a load and a store, whose wait is nothing.
+ *
+ * Mathematics.  Kernels that only write 16-bit numbers take the hardware's approximations; all
+ * others those that are good for f32:
+ *
+ *                   16-bit outs                              others
+ *     exp           ex2.approx(x log2 e)                     the same: 2^-22 + |x| 2^-24, relative
+ *     sigmoid       0.5 tanh.approx(x / 2) + 0.5: 2^-12      1 / (1 + exp(-x)), rcp.approx: 2^-22
+ *     x sigmoid(x)  h tanh.approx(h) + h, h = x / 2          x sigmoid(x)
+ *     tanh          tanh.approx: 2^-11                       math.c
+ *     div           div.full: 2 ulp                          div.rn
+ *
+ * f16 has an error of 2^-12 when it is stored, so the approximation doubles what is there.
+ *
+ * Programmatic launches: a kernel lets the next one start at once and waits, before it
+ * touches memory, for all of the one before.  The wait gives back the parameters, so that no load can be moved
+ * above it.
+ *
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "backend/pool.h"
+
+#include <stdlib.h>
+
+enum { WARP = 32, GRID_YZ_MAX = 65535 };
+
+/* stands for the kernel's name until its text leaves: entries of the cache have no name */
+#define TOKEN "y12_kernel_"
+
+/* ---- small things ------------------------------------------------------------------- */
+
+static LLVMTypeRef
+i32_type(Emit *e)
+{
+	return LLVMInt32TypeInContext(e->cx);
+}
+
+static LLVMTypeRef
+half2_type(Emit *e)
+{
+	return LLVMVectorType(LLVMHalfTypeInContext(e->cx), 2);
+}
+
+static LVal
+i32(Emit *e, int64_t x)
+{
+	return LLVMConstInt(i32_type(e), (uint64_t)x, true);
+}
+
+static void
+convergent(Emit *e, LVal call)
+{
+	static const char *const name[] = { "convergent", "nounwind" };
+
+	for (size_t i = 0; i < COUNT(name); i++)
+		LLVMAddCallSiteAttribute(call, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+			LLVMCreateEnumAttribute(e->cx, LLVMGetEnumAttributeKindForName(name[i], strlen(name[i])), 0));
+}
+
+/* an intrinsic that all lanes come to */
+static LVal
+together(Emit *e, const char *name, LVal *arg, unsigned n)
+{
+	LVal call = emit_call(e, name, NULL, 0, arg, n);
+
+	if (call && LLVMIsACallInst(call))
+		convergent(e, call);
+	return call;
+}
+
+/* Inline assembly.  pure: no effects, so that LLVM may join, move or drop it. */
+static LVal
+assembly(Emit *e, LLVMTypeRef result, const char *text, const char *constraints, bool pure, LVal *arg, unsigned n)
+{
+	LLVMTypeRef type[16];
+	LVal call;
+
+	for (unsigned i = 0; i < n; i++)
+		type[i] = LLVMTypeOf(arg[i]);
+	LLVMTypeRef fn = LLVMFunctionType(result, type, n, false);
+	call = LLVMBuildCall2(e->b, fn, LLVMGetInlineAsm(fn, text, strlen(text), constraints, strlen(constraints),
+	                      !pure, false, LLVMInlineAsmDialectATT, false), arg, n, "");
+	if (!pure)
+		convergent(e, call);
+	return call;
+}
+
+static LVal
+element(Emit *e, LVal x, int i)
+{
+	return LLVMGetTypeKind(LLVMTypeOf(x)) != LLVMVectorTypeKind ? x
+	     : LLVMBuildExtractElement(e->b, x, i32(e, i), "");
+}
+
+/* lanes first .. first + n of x */
+static LVal
+part(Emit *e, LVal x, int first, int n)
+{
+	LVal mask[64];
+
+	for (int i = 0; i < n; i++)
+		mask[i] = i32(e, first + i);
+	return LLVMBuildShuffleVector(e->b, x, LLVMGetPoison(LLVMTypeOf(x)), LLVMConstVector(mask, (unsigned)n), "");
+}
+
+/* a vector of type t from its scalars */
+static LVal
+vector(Emit *e, KType t, LVal *x)
+{
+	LVal v = LLVMGetPoison(emit_type(e, t));
+
+	if (t.lanes == 1)
+		return x[0];
+	for (int i = 0; i < t.lanes; i++)
+		v = LLVMBuildInsertElement(e->b, v, x[i], i32(e, i), "");
+	return v;
+}
+
+static KType
+type_of(const Emit *e, Reg r)
+{
+	return e->k->reg.p[r];
+}
+
+/* ---- the function -------------------------------------------------------------------- */
+
+static void
+add_param_attr(Emit *e, unsigned param, const char *name, uint64_t value)
+{
+	LLVMAddAttributeAtIndex(e->fn, param + 1,
+		LLVMCreateEnumAttribute(e->cx, LLVMGetEnumAttributeKindForName(name, strlen(name)), value));
+}
+
+static void
+annotate(Emit *e, const char *what, int value)
+{
+	LLVMMetadataRef md[3] = {
+		LLVMValueAsMetadata(e->fn), LLVMMDStringInContext2(e->cx, what, strlen(what)),
+		LLVMValueAsMetadata(i32(e, value)),
+	};
+
+	LLVMAddNamedMetadataOperand(e->m, "nvvm.annotations", emit_metadata(e, md, 3));
+}
+
+/* the storage of all shared buffers */
+static void
+place_shared(Emit *e)
+{
+	LLVMTypeRef i8 = LLVMInt8TypeInContext(e->cx);
+	int64_t *offset = NEWN(e->a, int64_t, e->k->buf.n + 1), bytes = kernel_shared_layout(e->k, offset);
+	int align = EMIT_SHARED_ALIGN;
+	LVal all;
+
+	if (bytes > e->t->shared_block)
+		emit_error(e, "its shared buffers take %lld bytes, and a block of %s has %lld", (long long)bytes,
+		           e->t->name, (long long)e->t->shared_block);
+	if (bytes == 0)
+		return;
+	all = LLVMAddGlobalInAddressSpace(e->m, LLVMArrayType2(i8, 0), TOKEN "shared", 3);
+	LLVMSetLinkage(all, LLVMExternalLinkage);
+	for (size_t i = 0; i < e->k->buf.n; i++)
+		if (e->k->buf.p[i].space == KSPACE_SHARED) {
+			LVal at = i32(e, offset[i]);
+
+			align = MAX(align, e->k->buf.p[i].align);
+			e->buf[i] = LLVMConstInBoundsGEP2(i8, all, &at, 1);
+		}
+	LLVMSetAlignment(all, (unsigned)align);
+}
+
+/* The next kernel may start; this one waits for the one before.  Parameters pass through it. */
+static void
+wait_for_previous(Emit *e)
+{
+	LLVMTypeRef none = LLVMVoidTypeInContext(e->cx), i64 = LLVMInt64TypeInContext(e->cx);
+
+	assembly(e, none, "griddepcontrol.launch_dependents;", "~{memory}", false, NULL, 0);
+	assembly(e, none, "griddepcontrol.wait;", "~{memory}", false, NULL, 0);
+	for (size_t i = 0; i < e->k->buf.n; i++) {
+		LLVMTypeRef ptr;
+		LVal x;
+
+		if (e->k->buf.p[i].space != KSPACE_GLOBAL)
+			continue;
+		ptr = LLVMTypeOf(e->buf[i]);
+		x = LLVMBuildPtrToInt(e->b, e->buf[i], i64, "");
+		x = assembly(e, i64, "", "=l,0,~{memory}", false, &x, 1);
+		e->buf[i] = LLVMBuildIntToPtr(e->b, x, ptr, e->k->buf.p[i].name);
+	}
+}
+
+static void
+begin(Emit *e, const char *name)
+{
+	static const char *const reqntid[3] = { "reqntidx", "reqntidy", "reqntidz" };
+	LLVMTypeRef *type = NEWN(e->a, LLVMTypeRef, e->k->buf.n + 1);
+	unsigned n = 0;
+
+	while (n < e->k->buf.n && e->k->buf.p[n].space == KSPACE_GLOBAL)
+		type[n++] = LLVMPointerTypeInContext(e->cx, 1);
+	e->fn = LLVMAddFunction(e->m, name, LLVMFunctionType(LLVMVoidTypeInContext(e->cx), type, n, false));
+	LLVMSetFunctionCallConv(e->fn, LLVMPTXKernelCallConv);
+	emit_attr(e, "nounwind");
+	emit_attr_str(e, "no-builtins", "");
+	e->entry = LLVMAppendBasicBlockInContext(e->cx, e->fn, "entry");
+	LLVMPositionBuilderAtEnd(e->b, e->entry);
+	for (unsigned i = 0; i < n; i++) {
+		const KBuf *m = &e->k->buf.p[i];
+
+		e->buf[i] = LLVMGetParam(e->fn, i);
+		add_param_attr(e, i, "align", (uint64_t)MAX(m->align, dtype_info[m->dt].bytes));
+		if (!m->inplace)
+			add_param_attr(e, i, "noalias", 0);
+		if (!m->out && !m->inplace)
+			add_param_attr(e, i, "readonly", 0);
+	}
+	for (int i = 0; i < 3; i++)
+		annotate(e, reqntid[i], e->k->block[i]);
+	if (e->k->grid[1] > GRID_YZ_MAX || e->k->grid[2] > GRID_YZ_MAX)
+		emit_error(e, "grid(%d, %d, %d): a GPU takes at most %d along the second and third", e->k->grid[0],
+		           e->k->grid[1], e->k->grid[2], GRID_YZ_MAX);
+	place_shared(e);
+	if (e->hooks->pdl)
+		wait_for_previous(e);
+}
+
+/* a special register, known to be below n */
+static LVal
+special_register(Emit *e, const char *name, int n)
+{
+	LVal x = emit_call(e, name, NULL, 0, NULL, 0);
+
+	if (x && LLVMIsACallInst(x)) {
+		LLVMMetadataRef range[2] = { LLVMValueAsMetadata(i32(e, 0)), LLVMValueAsMetadata(i32(e, n)) };
+
+		LLVMSetMetadata(x, LLVMGetMDKindIDInContext(e->cx, "range", 5), emit_metadata(e, range, 2));
+	}
+	return x ? x : i32(e, 0);
+}
+
+/* an i32 */
+static LVal
+axis_i32(Emit *e, KAxis a)
+{
+	static const char *const sreg[] = {
+		"llvm.nvvm.read.ptx.sreg.ctaid.x", "llvm.nvvm.read.ptx.sreg.ctaid.y", "llvm.nvvm.read.ptx.sreg.ctaid.z",
+		"llvm.nvvm.read.ptx.sreg.tid.x", "llvm.nvvm.read.ptx.sreg.tid.y", "llvm.nvvm.read.ptx.sreg.tid.z",
+	};
+	const int32_t *block = e->k->block;
+	LVal x, y;
+
+	if (a <= KAXIS_THREAD_Z) {
+		int n = a <= KAXIS_BLOCK_Z ? e->k->grid[a] : block[a - KAXIS_THREAD_X];
+
+		return n == 1 ? i32(e, 0) : special_register(e, sreg[a], n);
+	}
+	if (a == KAXIS_LANE && block[1] * block[2] > 1)
+		return special_register(e, "llvm.nvvm.read.ptx.sreg.laneid", WARP);
+	x = axis_i32(e, KAXIS_THREAD_X);
+	if (block[1] * block[2] > 1) {
+		y = axis_i32(e, KAXIS_THREAD_Y);
+		if (block[2] > 1)
+			y = LLVMBuildNSWAdd(e->b, y, LLVMBuildNSWMul(e->b, axis_i32(e, KAXIS_THREAD_Z), i32(e, block[1]), ""), "");
+		x = LLVMBuildNSWAdd(e->b, x, LLVMBuildNSWMul(e->b, y, i32(e, block[0]), ""), "");
+	}
+	return a == KAXIS_LANE ? LLVMBuildAnd(e->b, x, i32(e, WARP - 1), "") : LLVMBuildLShr(e->b, x, i32(e, 5), "");
+}
+
+static LVal
+axis(Emit *e, KAxis a)
+{
+	return LLVMBuildZExt(e->b, axis_i32(e, a), emit_scalar(e, KS_IX), "");
+}
+
+/* ---- warps -------------------------------------------------------------------------------- */
+
+/* lanes of this thread's warp; the last warp of a block may lack some */
+static LVal
+warp_mask(Emit *e)
+{
+	int threads = e->k->block[0] * e->k->block[1] * e->k->block[2], rest = threads % WARP;
+	LVal tail = i32(e, (int64_t)((1u << rest) - 1)), last;
+
+	if (rest == 0)
+		return i32(e, -1);
+	if (threads < WARP)
+		return tail;
+	last = LLVMBuildICmp(e->b, LLVMIntEQ, axis_i32(e, KAXIS_WARP), i32(e, threads / WARP), "");
+	return LLVMBuildSelect(e->b, last, tail, i32(e, -1), "");
+}
+
+typedef struct Shuffle { const char *name; LVal mask, by; } Shuffle;
+
+static LVal
+shuffle_word(Emit *e, const Shuffle *s, LVal x)
+{
+	LVal arg[4] = { s->mask, x, s->by, i32(e, WARP - 1) };
+
+	return together(e, s->name, arg, 4);
+}
+
+/* any scalar, by words of 32 bits */
+static LVal
+shuffle_scalar(Emit *e, const Shuffle *s, LVal x)
+{
+	LLVMTypeRef ty = LLVMTypeOf(x), word = i32_type(e), bits_type;
+	unsigned bits = LLVMGetTypeKind(ty) == LLVMIntegerTypeKind ? LLVMGetIntTypeWidth(ty)
+	              : LLVMGetTypeKind(ty) == LLVMDoubleTypeKind ? 64 : LLVMGetTypeKind(ty) == LLVMFloatTypeKind ? 32 : 16;
+
+	if (bits == 64) {
+		LVal v = LLVMBuildBitCast(e->b, x, LLVMVectorType(word, 2), "");
+		LVal half[2] = { shuffle_word(e, s, element(e, v, 0)), shuffle_word(e, s, element(e, v, 1)) };
+
+		return LLVMBuildBitCast(e->b, vector(e, kt(KS_I32, 2), half), ty, "");
+	}
+	bits_type = LLVMIntTypeInContext(e->cx, bits);
+	x = LLVMBuildZExt(e->b, LLVMBuildBitCast(e->b, x, bits_type, ""), word, "");
+	x = LLVMBuildTrunc(e->b, shuffle_word(e, s, x), bits_type, "");
+	return LLVMBuildBitCast(e->b, x, ty, "");
+}
+
+static LVal
+shuffle(Emit *e, const KInst *i)
+{
+	bool idx = i->op == K_shuffle_idx;
+	KType t = type_of(e, i->dst);
+	LVal x = emit_get(e, i->a[0]), lane[64];
+	Shuffle s = { idx ? "llvm.nvvm.shfl.sync.idx.i32" : "llvm.nvvm.shfl.sync.bfly.i32", warp_mask(e),
+	              idx ? LLVMBuildIntCast2(e->b, emit_get(e, i->a[1]), i32_type(e), true, "") : i32(e, i->imm) };
+
+	if (t.lanes == 2 && scalar_half((KScalar)t.s))
+		return LLVMBuildBitCast(e->b, shuffle_word(e, &s, LLVMBuildBitCast(e->b, x, i32_type(e), "")),
+		                        LLVMTypeOf(x), "");
+	for (int l = 0; l < t.lanes; l++)
+		lane[l] = shuffle_scalar(e, &s, element(e, x, l));
+	return vector(e, t, lane);
+}
+
+static LVal
+vote_any(Emit *e, const KInst *i)
+{
+	LVal arg[2] = { warp_mask(e), emit_get(e, i->a[0]) };
+
+	return together(e, "llvm.nvvm.vote.any.sync", arg, 2);
+}
+
+static void
+barrier(Emit *e)
+{
+	LVal mask = i32(e, -1);
+	int threads = e->k->block[0] * e->k->block[1] * e->k->block[2];
+
+	if (threads == WARP)
+		together(e, "llvm.nvvm.bar.warp.sync", &mask, 1);
+	else
+		together(e, "llvm.nvvm.barrier0", NULL, 0);
+}
+
+/* ---- copies to shared memory --------------------------------------------------------------- */
+
+static bool
+has(const Emit *e, unsigned what)
+{
+	return (e->t->has & what) != 0;
+}
+
+/* Without the instruction: through registers, at once. */
+static void
+copy_now(Emit *e, const KInst *i, LVal to, LVal from, int bytes)
+{
+	LLVMTypeRef word = i32_type(e), ty = bytes > 4 ? LLVMVectorType(word, (unsigned)bytes / 4) : word;
+	LLVMBasicBlockRef yes = LLVMAppendBasicBlockInContext(e->cx, e->fn, ""), done, here;
+	LVal x, zero = LLVMConstNull(ty), phi;
+
+	here = LLVMGetInsertBlock(e->b);
+	done = LLVMAppendBasicBlockInContext(e->cx, e->fn, "");
+	LLVMBuildCondBr(e->b, emit_get(e, i->a[2]), yes, done);
+	LLVMPositionBuilderAtEnd(e->b, yes);
+	x = LLVMBuildLoad2(e->b, ty, from, "");
+	LLVMSetAlignment(x, (unsigned)bytes);
+	emit_alias(e, x, i->buf2, true);
+	LLVMBuildBr(e->b, done);
+	LLVMPositionBuilderAtEnd(e->b, done);
+	phi = LLVMBuildPhi(e->b, ty, "");
+	LLVMAddIncoming(phi, &x, &yes, 1);
+	LLVMAddIncoming(phi, &zero, &here, 1);
+	x = LLVMBuildStore(e->b, phi, to);
+	LLVMSetAlignment(x, (unsigned)bytes);
+	emit_alias(e, x, i->buf, false);
+}
+
+static void
+cp_async(Emit *e, const KInst *i)
+{
+	int bytes = (int)i->imm * dtype_info[e->k->buf.p[i->buf - 1].dt].bytes;
+	LVal cond = emit_get(e, i->a[2]), arg[3];
+	bool always = LLVMIsAConstantInt(cond) && LLVMConstIntGetZExtValue(cond) != 0;
+	const char *name = arena_printf(e->a, "llvm.nvvm.cp.async.%s.shared.global.%d%s", bytes == 16 ? "cg" : "ca",
+	                                bytes, always ? "" : ".s");
+
+	arg[0] = emit_address(e, i->buf, i->a[0], false, NULL);
+	arg[1] = emit_address(e, i->buf2, i->a[1], false, NULL);
+	if (!has(e, GPU_CP_ASYNC)) {
+		copy_now(e, i, arg[0], arg[1], bytes);
+		return;
+	}
+	arg[2] = LLVMBuildSelect(e->b, cond, i32(e, bytes), i32(e, 0), "");
+	together(e, name, arg, always ? 2 : 3);
+}
+
+static void
+cp_group(Emit *e, const KInst *i)
+{
+	LVal n = i32(e, i->imm);
+
+	if (!has(e, GPU_CP_ASYNC))
+		return;
+	if (i->op == K_cp_commit)
+		together(e, "llvm.nvvm.cp.async.commit.group", NULL, 0);
+	else
+		together(e, "llvm.nvvm.cp.async.wait.group", &n, 1);
+}
+
+/* ---- tensor cores ---------------------------------------------------------------------------- */
+
+/* four words, as the 16-bit numbers that they are */
+static LVal
+halves(Emit *e, KType t, LVal words)
+{
+	LLVMTypeRef pair = LLVMVectorType(emit_scalar(e, (KScalar)t.s), 2);
+	LVal x[64];
+
+	for (int i = 0; i < t.lanes; i++) {
+		if (i % 2 == 0)
+			x[i] = LLVMBuildBitCast(e->b, LLVMBuildExtractValue(e->b, words, (unsigned)i / 2, ""), pair, "");
+		else
+			x[i] = x[i - 1];
+	}
+	for (int i = 0; i < t.lanes; i++)
+		x[i] = element(e, x[i], i % 2);
+	return vector(e, t, x);
+}
+
+static LVal
+ldmatrix(Emit *e, const KInst *i)
+{
+	LVal at = emit_address(e, i->buf, i->a[0], false, NULL);
+	LLVMTypeRef ty = LLVMTypeOf(at);
+	LVal r = emit_call(e, i->imm ? "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16"
+	                             : "llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.b16", &ty, 1, &at, 1);
+
+	if (LLVMIsACallInst(r))
+		convergent(e, r);
+	return halves(e, type_of(e, i->dst), r);
+}
+
+/* One instruction: na registers of a from the ia-th, nb of b, each of `per` lanes and of type ty. */
+static LVal
+mma_once(Emit *e, const char *name, LLVMTypeRef ty, int per, LVal a, int ia, int na, LVal b, int ib, int nb, LVal c)
+{
+	LVal arg[10], out[4], r;
+	int n = 0;
+
+	for (int i = 0; i < na + nb; i++) {
+		LVal x = i < na ? a : b;
+		int first = (i < na ? ia + i : ib + i - na) * per;
+
+		x = per == 1 ? element(e, x, first) : part(e, x, first, per);
+		arg[n++] = LLVMTypeOf(x) == ty ? x : LLVMBuildBitCast(e->b, x, ty, "");
+	}
+	for (int i = 0; i < 4; i++)
+		arg[n++] = element(e, c, i);
+	r = together(e, name, arg, (unsigned)n);
+	for (int i = 0; i < 4; i++)
+		out[i] = LLVMBuildExtractValue(e->b, r, (unsigned)i, "");
+	return vector(e, kt(KS_F32, 4), out);
+}
+
+static LVal
+mma(Emit *e, const KInst *i)
+{
+	KScalar s = (KScalar)type_of(e, i->a[0]).s;
+	LVal a = emit_get(e, i->a[0]), b = emit_get(e, i->a[1]), c = emit_get(e, i->a[2]);
+	LLVMTypeRef word = i32_type(e), pair = half2_type(e);
+
+	if (e->t->mma == MMA_NONE || (s != KS_F16 && !has(e, GPU_BF16))) {
+		emit_error(e, "%s has no tensor cores for %s", e->t->name, kscalar_name[s]);
+		return c;
+	}
+	if (s == KS_F32)
+		return mma_once(e, "llvm.nvvm.mma.m16n8k8.row.col.tf32", word, 1, a, 0, 4, b, 0, 2, c);
+	if (s == KS_BF16)
+		return mma_once(e, "llvm.nvvm.mma.m16n8k16.row.col.bf16", word, 2, a, 0, 4, b, 0, 2, c);
+	if (e->t->mma == MMA_M16N8K16)
+		return mma_once(e, "llvm.nvvm.mma.m16n8k16.row.col.f32.f32", pair, 2, a, 0, 4, b, 0, 2, c);
+	/* columns 0 .. 7 of A are its registers 0 and 1, rows 0 .. 7 of B register 0 */
+	c = mma_once(e, "llvm.nvvm.mma.m16n8k8.row.col.f32.f32", pair, 2, a, 0, 2, b, 0, 1, c);
+	return mma_once(e, "llvm.nvvm.mma.m16n8k8.row.col.f32.f32", pair, 2, a, 2, 2, b, 1, 1, c);
+}
+
+/* ---- atomics ---------------------------------------------------------------------------------- */
+
+static LVal
+atomic_add(Emit *e, const KInst *i)
+{
+	LVal at = emit_address(e, i->buf, i->a[0], false, NULL), r;
+	bool real = scalar_real((KScalar)type_of(e, i->a[1]).s);
+
+	r = LLVMBuildAtomicRMW(e->b, real ? LLVMAtomicRMWBinOpFAdd : LLVMAtomicRMWBinOpAdd, at,
+	                       emit_get(e, i->a[1]), LLVMAtomicOrderingMonotonic, false);
+	emit_alias(e, r, i->buf, false);
+	return r;
+}
+
+static void
+special(Emit *e, const KInst *i)
+{
+	switch (i->op) {
+	case K_atomic_add: atomic_add(e, i); break;
+	case K_atomic_fetch_add: emit_define(e, i->dst, atomic_add(e, i)); break;
+	case K_barrier: barrier(e); break;
+	case K_shuffle: case K_shuffle_idx: emit_define(e, i->dst, shuffle(e, i)); break;
+	case K_vote_any: emit_define(e, i->dst, vote_any(e, i)); break;
+	case K_cp_async: cp_async(e, i); break;
+	case K_cp_commit: case K_cp_wait: cp_group(e, i); break;
+	case K_ldmatrix: emit_define(e, i->dst, ldmatrix(e, i)); break;
+	case K_mma: emit_define(e, i->dst, mma(e, i)); break;
+	default: emit_error(e, "%s: not on %s", kop_info[i->op].name, e->t->name);
+	}
+}
+
+/* ---- mathematics ------------------------------------------------------------------------------ */
+
+/* lane by lane */
+static LVal
+each(Emit *e, KType t, LVal x, LVal (*fn)(Emit *e, LVal x))
+{
+	LVal lane[64];
+
+	for (int i = 0; i < t.lanes; i++)
+		lane[i] = fn(e, element(e, x, i));
+	return vector(e, t, lane);
+}
+
+static LVal
+fma_const(Emit *e, KType t, LVal x, double y, double z)
+{
+	return emit_fma(e, t, x, emit_real(e, t, y), emit_real(e, t, z));
+}
+
+static LVal
+ex2(Emit *e, LVal x)
+{
+	return emit_call(e, "llvm.nvvm.ex2.approx.ftz.f", NULL, 0, &x, 1);
+}
+
+static LVal
+rcp(Emit *e, LVal x)
+{
+	return emit_call(e, "llvm.nvvm.rcp.approx.ftz.f", NULL, 0, &x, 1);
+}
+
+static LVal
+tanh_approx(Emit *e, LVal x)
+{
+	return assembly(e, LLVMTypeOf(x), "tanh.approx.f32 $0, $1;", "=f,f", true, &x, 1);
+}
+
+static LVal
+div_full(Emit *e, KType t, LVal x, LVal y)
+{
+	LVal lane[64];
+
+	for (int i = 0; i < t.lanes; i++) {
+		LVal arg[2] = { element(e, x, i), element(e, y, i) };
+
+		lane[i] = assembly(e, LLVMTypeOf(arg[0]), "div.full.f32 $0, $1, $2;", "=f,f,f", true, arg, 2);
+	}
+	return vector(e, t, lane);
+}
+
+static LVal
+exp_of(Emit *e, KType t, LVal x)
+{
+	return each(e, t, LLVMBuildFMul(e->b, x, emit_real(e, t, 1.4426950408889634), ""), ex2);
+}
+
+static LVal
+math(Emit *e, KOp op, KType t, LVal x, LVal y)
+{
+	bool rough = e->hooks->rough;
+	LVal half = emit_real(e, t, 0.5);
+
+	switch (op) {
+	case K_exp:
+		return exp_of(e, t, x);
+	case K_sigmoid:
+		if (rough)
+			return fma_const(e, t, each(e, t, LLVMBuildFMul(e->b, x, half, ""), tanh_approx), 0.5, 0.5);
+		x = exp_of(e, t, LLVMBuildFNeg(e->b, x, ""));
+		return each(e, t, LLVMBuildFAdd(e->b, x, emit_real(e, t, 1), ""), rcp);
+	case K_tanh:
+		return rough ? each(e, t, x, tanh_approx) : NULL;
+	case K_div:
+		return rough ? div_full(e, t, x, y) : NULL;
+	default:
+		return NULL;
+	}
+}
+
+static LVal
+silu(Emit *e, KType t, LVal x)
+{
+	LVal h;
+
+	if (!e->hooks->rough)
+		return NULL;
+	h = LLVMBuildFMul(e->b, x, emit_real(e, t, 0.5), "");
+	return emit_fma(e, t, h, each(e, t, h, tanh_approx), h);
+}
+
+/* two at a time, where there is an instruction for it */
+static LVal
+narrow(Emit *e, KType to, LVal x)
+{
+	LVal lane[64];
+
+	if (e->t->sm < 80 || to.lanes % 2)
+		return NULL;
+	for (int i = 0; i < to.lanes; i += 2) {
+		LVal arg[2] = { element(e, x, i + 1), element(e, x, i) };       /* the high half first */
+		LVal two = emit_call(e, to.s == KS_F16 ? "llvm.nvvm.ff2f16x2.rn" : "llvm.nvvm.ff2bf16x2.rn", NULL, 0, arg, 2);
+
+		lane[i] = element(e, two, 0);
+		lane[i + 1] = element(e, two, 1);
+	}
+	return vector(e, to, lane);
+}
+
+/* ---- compiling --------------------------------------------------------------------------------- */
+
+static EmitHooks
+hooks_for(const Kernel *k, const Target *t, bool pdl)
+{
+	EmitHooks h = {
+		.begin = begin, .axis = axis, .special = special, .math = math, .silu = silu, .narrow = narrow,
+		.half = true, .fma = true, .ix_bits = 32, .rough = true, .pdl = pdl && (t->has & GPU_PDL),
+	};
+
+	for (size_t i = 0; i < k->buf.n; i++) {
+		const KBuf *b = &k->buf.p[i];
+
+		if (b->space == KSPACE_GLOBAL && (b->count < 0 || b->count > INT32_MAX))
+			h.ix_bits = 64;
+		if (b->out && b->dt != DT_F16 && b->dt != DT_BF16)
+			h.rough = false;
+	}
+	return h;
+}
+
+static const char *
+open_machine(Machine *m, Arena *a, const Target *t)
+{
+	static const EmitHooks none;
+
+	return machine_open(m, a, t, &none, LLVMRelocDefault, LLVMCodeModelDefault);
+}
+
+static LLVMModuleRef
+make_module(Machine *m, const Kernel *k, const char *salt, const char **err)
+{
+	m->hooks = hooks_for(k, m->t, strcmp(salt, "pdl") == 0);
+	return machine_module(m, k, TOKEN, err);
+}
+
+static const char *
+compile_one(Machine *m, const Kernel *k, const char *salt, Piece *out)
+{
+	const char *err;
+	LLVMMemoryBufferRef text = NULL;
+	LLVMModuleRef mod = make_module(m, k, salt, &err);
+
+	if (!mod)
+		return err;
+	err = machine_optimize(m, mod);
+	if (!err)
+		err = machine_generate(m, mod, LLVMAssemblyFile, &text);
+	if (!err) {
+		size_t n = LLVMGetBufferSize(text);
+
+		*out = (Piece){ arena_dup(m->a, LLVMGetBufferStart(text), n), n, 0, 1 };
+	}
+	if (text)
+		LLVMDisposeMemoryBuffer(text);
+	LLVMDisposeModule(mod);
+	return err;
+}
+
+/* ---- text ---------------------------------------------------------------------------------------- */
+
+/* one line of text, with its newline */
+static size_t
+line(const char *p, const char *end)
+{
+	const char *nl = memchr(p, '\n', (size_t)(end - p));
+
+	return (size_t)((nl ? nl + 1 : end) - p);
+}
+
+static bool
+starts(const char *p, size_t n, const char *with)
+{
+	return n >= strlen(with) && memcmp(p, with, strlen(with)) == 0;
+}
+
+/* A module's text with the kernel's name in it, without comments and empty lines, and without what stands
+ * once in a module if `body`. */
+static void
+put_kernel(Text *t, const char *name, const Piece *p, bool body)
+{
+	const char *at = (const char *)p->p, *end = at + p->bytes;
+
+	for (size_t n; at < end; at += n) {
+		const char *from = at, *stop;
+
+		n = line(at, end);
+		stop = at + n;
+		if (n == 1 || starts(at, n, "//") || (body && (starts(at, n, ".version") || starts(at, n, ".target") ||
+		    starts(at, n, ".address_size"))))
+			continue;
+		for (const char *hit; (hit = memmem(from, (size_t)(stop - from), TOKEN, strlen(TOKEN)));) {
+			text_putn(t, from, (size_t)(hit - from));
+			text_put(t, name);
+			from = hit + strlen(TOKEN);
+		}
+		text_putn(t, from, (size_t)(stop - from));
+	}
+}
+
+bool
+nvptx_compile(Arena *a, const Target *t, Kernel *const *k, size_t n, const NvOptions *o, NvCode *out,
+              const char **err)
+{
+	static const NvOptions usual;
+	PoolResult r;
+
+	if (!o)
+		o = &usual;
+	PoolWork w = { open_machine, compile_one, o->pdl ? "pdl" : "" };
+	*out = (NvCode){ .n = n, .ptx = NEWN(a, const char *, n + 1) };
+	if (t->kind != TARGET_GPU) {
+		*err = arena_printf(a, "%s is no GPU", t->name);
+		return false;
+	}
+	if (!pool_compile(a, t, &w, k, n, o->threads, o->cache_dir, &r, err))
+		return false;
+	out->cached = r.cached;
+	out->note = r.note;
+	Text all = { .a = a };
+	for (size_t i = 0; i < n; i++) {
+		Text one = { .a = a };
+
+		put_kernel(&one, k[i]->name, &r.piece[i], false);
+		put_kernel(&all, k[i]->name, &r.piece[i], i > 0);
+		out->ptx[i] = text_str(&one);
+	}
+	out->module = text_str(&all);
+	return true;
+}
+
+const char *
+nvptx_text(Arena *a, const Target *t, const Kernel *k, NvText what, const NvOptions *o, const char **err)
+{
+	Arena *tmp = arena_new();
+	Machine m = { 0 };
+	LLVMModuleRef mod = NULL;
+	const char *out = NULL;
+	NvCode code;
+
+	*err = NULL;
+	if (what == NV_TEXT_PTX) {
+		out = nvptx_compile(a, t, (Kernel *const[]){ (Kernel *)(uintptr_t)k }, 1, o, &code, err) ? code.ptx[0] : NULL;
+		arena_free(tmp);
+		return out;
+	}
+	if (t->kind != TARGET_GPU)
+		*err = arena_printf(tmp, "%s is no GPU", t->name);
+	else if (kernel_verify(k, err))
+		*err = open_machine(&m, tmp, t);
+	if (!*err)
+		mod = make_module(&m, k, o && o->pdl ? "pdl" : "", err);
+	if (!*err && what == NV_TEXT_LL_OPT)
+		*err = machine_optimize(&m, mod);
+	if (!*err) {
+		char *text = LLVMPrintModuleToString(mod);
+
+		out = arena_str(a, text);
+		LLVMDisposeMessage(text);
+	} else {
+		*err = arena_str(a, *err);
+	}
+	if (mod)
+		LLVMDisposeModule(mod);
+	machine_close(&m);
+	arena_free(tmp);
+	return out;
+}
