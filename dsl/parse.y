@@ -501,9 +501,16 @@ check_places(Parser *p, const Ast *a)
 				diag_error(p->d, s->span, "syntax-place",
 				           "`%s` stands in a file, not inside braces", ast_kind_name(s->kind));
 		}
-	for (int i = 0; i < a->n; i++)
-		if (a->kid[i])
-			check_places(p, a->kid[i]);
+	for (int i = 0; i < a->n; i++) {
+		const Ast *k = a->kid[i];
+
+		for (int f = 0; k && k->kind == AST_formals && a->kind != AST_warp && f < k->n; f++)
+			if (k->kid[f]->kind == AST_formal && k->kid[f]->flag)
+				diag_error(p->d, k->kid[f]->span, "syntax-place",
+				           "only a warp draws its parameters; here a default is written `%s = ...`", k->kid[f]->name);
+		if (k)
+			check_places(p, k);
+	}
 }
 
 /* ---- between bison and layout.c -------------------------------------------------- */
@@ -703,7 +710,7 @@ dsl_run(Parser *p, Arena *a, Diag *d, const Source *src)
 
 	*p = (Parser){ .a = a, .d = d, .src = src };
 	if (src->len > DSL_MAX_BYTES)
-		diag_error(d, (Span){ src->id, 0, 0 }, "limit", "the file has %zu bytes; %d are allowed",
+		diag_error(d, (Span){ src->id, 0, 0 }, "syntax-limit", "the file has %zu bytes; %d are allowed",
 		           src->len, DSL_MAX_BYTES);
 	else
 		dsl_scan(p);

@@ -41,22 +41,20 @@ module_env(Interp *I, const Module *m, Map *done)
 
 			if (had && (had->span.src != v->span.src || had->span.begin != v->span.begin)) {
 				fail(I, v->span, "twice", "%s is declared in two of the files that %s uses", v->name, m->name);
-				diag_note(I->d, had->span, "the other is here");
+				note(I, had->span, "the other is here");
 			}
 			env_def(I->a, used, v->name, v->v, v->span);
 		}
 	}
 	for (int i = 0; i < m->ast->n; i++) {
 		const Ast *s = m->ast->kid[i];
+		Var *had = s->name && (s->kind == AST_fn || s->kind == AST_block || s->kind == AST_let) ? map_get(e->index, s->name) : NULL;
 
+		if (had) {
+			fail(I, s->at, "twice", "%s is declared twice", s->name);
+			note(I, had->span, "the first is here");
+		}
 		if (s->kind == AST_fn || s->kind == AST_block) {
-			Var *had = map_get(e->index, s->name);
-
-			if (had) {
-				fail(I, s->at, "twice", "%s is declared twice", s->name);
-				diag_note(I->d, had->span, "the first is here");
-			}
-
 			Fn *f = NEW(I->a, Fn);
 
 			*f = (Fn){ s, e };
@@ -169,7 +167,7 @@ read_arg(Interp *I, const char *s)
 static bool
 is_one_of(const Ast *type)
 {
-	return type && type->kind == AST_type_of && !strcmp(type->name, "one_of");
+	return type && ((type->kind == AST_type_of && !strcmp(type->name, "one_of")) || !strcmp(type->name, "symbol"));
 }
 
 static const ElabArg *
@@ -408,7 +406,7 @@ bind_outputs(Interp *I, Env *e, const Ast *entry, Value v)
 	if (v.kind == V_ERROR)
 		return;
 	if (results && (size_t)results->n != n) {
-		fail(I, entry->at, "output", "%s declares %d results, but returns %zu", entry->name, results->n, n);
+		fail(I, entry->at, "output", "%s declares %d result%s, but returns %zu", entry->name, results->n, results->n == 1 ? "" : "s", n);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -500,12 +498,41 @@ write_meta(Interp *I, const Graph *g)
 		map_set(g->meta, "names", (void *)(uintptr_t)text_str(&names));
 }
 
-Elab *
-elaborate(Arena *a, Diag *d, const Module *m, const ElabOptions *options)
+/* m: a model's body, then its entries */
+static void
+run_model(Interp *I, const Module *m, Env *file, ElabOptions *opt)
 {
-	ElabOptions opt = options ? *options : (ElabOptions){ 0 };
-	Interp I = { .a = a, .d = d, .opt = &opt, .layer = -1 };
+	const Ast *model = find_model(I, m, opt->model);
+	int before = diag_errors(I->d);
+
+	if (!model || !check_keys(I, model, opt))
+		return;
+	I->out->model = model->name;
+
+	Env *e = env_new(I->a, file, true);
+
+	if (!bind_params(I, e, model, opt))
+		return;
+	run_body(I, e, model->kid[1], NULL);
+	if (diag_errors(I->d) > before || I->stop)
+		return;
+	if (!I->nentry)
+		fail(I, model->at, "no-entry", "%s declares no entry", model->name);
+	for (size_t i = 0; i < (opt->entry ? opt->nentry : I->nentry) && !I->stop; i++) {
+		const Ast *entry = opt->entry ? find_entry(I, model, opt->entry[i]) : I->entry[i];
+
+		if (entry)
+			run_entry(I, e, entry);
+	}
+}
+
+/* said: messages so far.  first: look at the declarations.  model: run one. */
+static Elab *
+elaborate_one(Arena *a, Diag *d, const Module *m, ElabOptions opt, Map *said, bool first, bool model)
+{
+	Interp I = { .a = a, .d = d, .opt = &opt, .layer = -1, .said = said };
 	int before = diag_errors(d);
+	Map *envs = map_new(a);
 
 	I.out = NEW(a, Elab);
 	I.out->module = NEW(a, GraphModule);
@@ -515,37 +542,47 @@ elaborate(Arena *a, Diag *d, const Module *m, const ElabOptions *options)
 	I.out->nnames = opt.nnames;
 	I.builtin = prims_env(a);
 	I.scopes = map_new(a);
-	I.said = map_new(a);
 	I.meta = map_new(a);
 	I.root = I.scope = NEW(a, Scope);
 	*I.root = (Scope){ .path = "", .next = -1 };
 
-	Env *file = module_env(&I, m, map_new(a));
-	const Ast *model = find_model(&I, m, opt.model);
+	Env *file = module_env(&I, m, envs);
 
-	if (!model || !check_keys(&I, model, &opt))
-		return NULL;
-	I.out->model = model->name;
-
-	Env *e = env_new(a, file, true);
-
-	if (!bind_params(&I, e, model, &opt))
-		return NULL;
-	run_body(&I, e, model->kid[1], NULL);
-	if (diag_errors(d) > before || I.stop)
-		return NULL;
-	if (!I.nentry)
-		fail(&I, model->at, "no-entry", "%s declares no entry", model->name);
-	for (size_t i = 0; i < (opt.entry ? opt.nentry : I.nentry) && !I.stop; i++) {
-		const Ast *entry = opt.entry ? find_entry(&I, model, opt.entry[i]) : I.entry[i];
-
-		if (entry)
-			run_entry(&I, e, entry);
-	}
+	if (first)
+		check_declarations(&I, m, envs);
+	if (model)
+		run_model(&I, m, file, &opt);
 	if (diag_errors(d) > before || I.stop)
 		return NULL;
 	collect_params(&I);
 	for (size_t i = 0; i < I.out->module->graph.n; i++)
 		write_meta(&I, I.out->module->graph.p[i]);
 	return I.out;
+}
+
+Elab *
+elaborate(Arena *a, Diag *d, const Module *m, const ElabOptions *options)
+{
+	return elaborate_one(a, d, m, options ? *options : (ElabOptions){ 0 }, map_new(a), true, true);
+}
+
+bool
+elab_check(Arena *a, Diag *d, const Module *m, const ElabOptions *options)
+{
+	ElabOptions opt = options ? *options : (ElabOptions){ 0 };
+	Map *said = map_new(a);
+	int before = diag_errors(d);
+	bool first = true;
+
+	for (int i = 0; i < m->ast->n && !opt.model; i++)
+		if (m->ast->kid[i]->kind == AST_model) {
+			ElabOptions one = opt;
+
+			one.model = m->ast->kid[i]->name;
+			elaborate_one(a, d, m, one, said, first, true);
+			first = false;
+		}
+	if (first)
+		elaborate_one(a, d, m, opt, said, true, opt.model != NULL);
+	return diag_errors(d) == before;
 }

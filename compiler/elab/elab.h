@@ -85,6 +85,11 @@ typedef struct Elab {
  * the sources of d must outlive it. */
 Elab *elaborate(Arena *a, Diag *d, const Module *m, const ElabOptions *opt);
 
+/* Looks at everything in the file: declarations, and each model with its entries, the
+ * parameters at their defaults unless given.  A file without a model is fine.  False: a
+ * mistake; every message is in d. */
+bool elab_check(Arena *a, Diag *d, const Module *m, const ElabOptions *opt);
+
 /* Parameters of the model that a spec offers, for help texts: names in *names. */
 size_t elab_model_params(Arena *a, const Module *m, const char *model, const char *const **names);
 

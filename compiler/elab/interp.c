@@ -21,19 +21,20 @@ enum { MESSAGE_COST = 500 };
 
 /* Each mistake once, however many calls lead to it; then how it was come by. */
 Value
-fail_at(Interp *I, Span s, const char *slug, const char *msg, const char *note)
+fail_at(Interp *I, Span s, const char *slug, const char *msg, const char *more)
 {
 	const char *key = arena_printf(I->a, "%u:%u:%s", s.src, s.begin, msg);
 
 	I->steps += MESSAGE_COST;
-	if (I->stop || map_has(I->said, key))
+	I->told = !I->stop && !map_has(I->said, key);
+	if (!I->told)
 		return V(ERROR);
 	map_set(I->said, key, I);
 	diag_error(I->d, s, slug, "%s", msg);
-	if (note)
-		diag_note(I->d, s, "%s", note);
+	if (more)
+		diag_note(I->d, s, "%s", more);
 	for (const Frame *f = I->frame; f; f = f->up)
-		diag_note(I->d, f->call, "in %s", f->what);
+		diag_note(I->d, f->call, "in %s", f->chain);
 	return V(ERROR);
 }
 
@@ -46,6 +47,18 @@ fail(Interp *I, Span s, const char *slug, const char *fmt, ...)
 	const char *msg = arena_vprintf(I->a, fmt, ap);
 	va_end(ap);
 	return fail_at(I, s, slug, msg, NULL);
+}
+
+void
+note(Interp *I, Span s, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!I->told)
+		return;
+	va_start(ap, fmt);
+	diag_note(I->d, s, "%s", arena_vprintf(I->a, fmt, ap));
+	va_end(ap);
 }
 
 static Value
@@ -176,15 +189,30 @@ symbol(Interp *I, const Ast *choices, const Ast *word)
 	            word->name, text_str(&t), near);
 }
 
+/* A bare name as a symbol: one of the choices, or of any if there are none. */
+static Value
+word_of(Interp *I, Env *e, const Ast *choices, const Ast *a)
+{
+	Var *had = lookup(e, a->name);
+
+	if (had && had->v.kind == V_SYMBOL)
+		return had->v;
+	return choices ? symbol(I, choices, a) : V(SYMBOL, .s = a->name);
+}
+
+static bool
+takes_words(const Ast *type)
+{
+	return type && ((type->kind == AST_type_of && !strcmp(type->name, "one_of")) ||
+	                (type->kind == AST_type && !strcmp(type->name, "symbol")));
+}
+
 /* What is compared with a symbol: its bare names are symbols of the same set. */
 static Value
 eval_beside(Interp *I, Env *e, const Ast *a, Value sym)
 {
-	if (sym.kind == V_SYMBOL && sym.choices && a->kind == AST_name) {
-		Var *v = lookup(e, a->name);
-
-		return v && v->v.kind == V_SYMBOL ? v->v : symbol(I, sym.choices, a);
-	}
+	if (sym.kind == V_SYMBOL && a->kind == AST_name)
+		return word_of(I, e, sym.choices, a);
 	if (sym.kind == V_SYMBOL && (a->kind == AST_tuple || a->kind == AST_list)) {
 		Value *p = NEWN(I->a, Value, (size_t)a->n + 1);
 
@@ -321,8 +349,6 @@ arith_tensors(Interp *I, AstOp op, Value x, Value y, Span at)
 	DType dt = t->dt;
 	int rank = t->rank;
 
-	if (!tensor_op[op].op)
-		return fail(I, at, "type", "`%s` needs values known at compile time", ast_op_text(op));
 	if (op == AOP_div && !dtype_info[dt].real)
 		return fail(I, at, "type", "integer tensors are divided with //; cast to f32 for /");
 	if (x.kind != V_TENSOR)
@@ -543,11 +569,26 @@ fit_size(Interp *I, Value *v)
 	       v->items->p[0].kind == V_INT && v->items->p[1].kind == V_INT;
 }
 
+/* (1, 3, h, w), as x.shape gives it, or a list: in either case a list from here on */
+static bool
+fit_shape(Interp *I, Value *v)
+{
+	if ((v->kind != V_TUPLE && v->kind != V_LIST) || v->items->n > MAX_RANK)
+		return false;
+	for (size_t i = 0; i < v->items->n; i++)
+		if (v->items->p[i].kind != V_INT || v->items->p[i].i < 1)
+			return false;
+	if (v->kind == V_TUPLE)
+		*v = value_items(I->a, V_LIST, v->items->p, v->items->n);
+	return true;
+}
+
 static const struct { const char *name; ValueKind kind; const char *text; } simple[] = {
 	{ "tensor", V_TENSOR, "a tensor" }, { "int", V_INT, "an int" }, { "bool", V_BOOL, "a bool" },
 	{ "real", V_REAL, "a real" }, { "string", V_STR, "a string" }, { "list", V_LIST, "a list" },
 	{ "tuple", V_TUPLE, "a tuple" }, { "any", V_NONE, NULL }, { "function", V_FN, "a function" },
-	{ "size", V_TUPLE, "a size" },
+	{ "range", V_RANGE, "a range" }, { "symbol", V_SYMBOL, "a symbol" }, { "dtype", V_DTYPE, "an element type" },
+	{ "shape", V_LIST, "a shape (a list of sizes)" }, { "size", V_TUPLE, "a size" },
 };
 
 /* The common case, before any text for a message is made. */
@@ -555,7 +596,7 @@ static bool
 fits_plainly(const Ast *type, Value v)
 {
 	if (type->kind == AST_type && !type->flag)
-		for (size_t i = 0; i < COUNT(simple) - 1; i++)
+		for (size_t i = 0; i < COUNT(simple) - 2; i++)   /* not shape and size */
 			if (v.kind == simple[i].kind && !strcmp(type->name, simple[i].name))
 				return true;
 	return false;
@@ -606,15 +647,21 @@ fit_type(Interp *I, Env *e, const Ast *type, Value *v, Span at, const char *what
 			names[i] = simple[i].name;
 			if (strcmp(type->name, simple[i].name))
 				continue;
-			if (!simple[i].text || v->kind == simple[i].kind)
+			if (!simple[i].text || (v->kind == simple[i].kind && i < COUNT(simple) - 2))
 				return true;
 			if (simple[i].kind == V_REAL && v->kind == V_INT) {
 				*v = V(REAL, .r = (double)v->i);
 				return true;
 			}
+			if (simple[i].kind == V_SYMBOL && v->kind == V_STR) {
+				v->kind = V_SYMBOL;
+				v->choices = NULL;
+				return true;
+			}
 			if ((simple[i].kind == V_FN && v->kind == V_PRIM) ||
 			    (simple[i].kind == V_STR && v->kind == V_SYMBOL) ||
-			    (!strcmp(simple[i].name, "size") && fit_size(I, v)))
+			    (!strcmp(simple[i].name, "size") && fit_size(I, v)) ||
+			    (!strcmp(simple[i].name, "shape") && fit_shape(I, v)))
 				return true;
 			fail(I, at, "type", "%s takes %s, but %s is %s%s", what, simple[i].text, show(I, *v), value_kind(*v),
 			     simple[i].kind == V_INT && v->kind == V_REAL ? "; int(), round(), floor() or ceil() gives one" : "");
@@ -856,7 +903,7 @@ call_fn(Interp *I, Env *caller, const Fn *f, const Ast *call, Args *g, Span at, 
 		return fail(I, formals->span, "limit", "%s has more than %d arguments", what, ELAB_MAX_FORMALS);
 	for (int i = 0; i < formals->n; i++)
 		formal[i] = formals->kid[i]->name;
-	if (block && !I->g)
+	if (block && (!I->g || I->warp))
 		return fail(I, at, "place", "%s is a block: it can be called inside an entry only", what);
 	if (!place_args(I, g, what, formal, formals->n, false, at))
 		return V(ERROR);
@@ -865,10 +912,8 @@ call_fn(Interp *I, Env *caller, const Fn *f, const Ast *call, Args *g, Span at, 
 		const Ast *fm = formals->kid[g->to[i]], *type = fm->kid[0];
 		const Ast *a = g->ast[i] && g->named[i] ? g->ast[i]->kid[0] : g->ast[i];
 
-		if (a && a->kind == AST_name && type && type->kind == AST_type_of && !strcmp(type->name, "one_of")) {
-			Var *had = lookup(caller, a->name);
-
-			g->v[i] = had && had->v.kind == V_SYMBOL ? had->v : symbol(I, type, a);
+		if (a && a->kind == AST_name && takes_words(type)) {
+			g->v[i] = word_of(I, caller, type->kind == AST_type_of ? type : NULL, a);
 		} else if (a) {
 			g->v[i] = eval(I, caller, a, NULL);
 		}
@@ -892,12 +937,12 @@ call_fn(Interp *I, Env *caller, const Fn *f, const Ast *call, Args *g, Span at, 
 			if (g->ast[k])
 				from = g->ast[k]->span;
 		} else if (def) {
-			v = type && type->kind == AST_type_of && def->kind == AST_name && !strcmp(type->name, "one_of")
-			    ? symbol(I, type, def) : eval(I, e, def, NULL);
+			v = takes_words(type) && def->kind == AST_name
+			    ? word_of(I, I->builtin, type->kind == AST_type_of ? type : NULL, def) : eval(I, e, def, NULL);
 			from = def->span;
 		} else {
 			v = fail(I, at, "argument", "%s: %s is missing", what, fm->name);
-			diag_note(I->d, fm->span, "it is declared here");
+			note(I, fm->span, "it is declared here");
 		}
 		bool none = v.kind == V_NONE && def && def->kind == AST_name && !strcmp(def->name, "none");
 
@@ -1387,7 +1432,7 @@ run_layers(Interp *I, Env *e, const Ast *a, const char *name)
 	Scope *outer = I->scope, *s;
 	Value v;
 
-	if (!I->g)
+	if (!I->g || I->warp)
 		return fail(I, a->span, "place", "layers belong into an entry, or a function that an entry calls");
 	if (a->name && *a->name && !path_ok(I, a->name, a->at))
 		return V(ERROR);
@@ -1441,12 +1486,8 @@ run_check(Interp *I, Env *e, const Ast *a)
 
 	if (v.kind == V_ERROR)
 		return;
-	if (strcmp(a->name, "shape"))
-		fail(I, a->at, "check", "there is `check shape`, no `check %s`", a->name);
-	else if (v.kind != V_TENSOR)
+	if (v.kind != V_TENSOR)
 		fail(I, a->kid[0]->span, "type", "check shape takes a tensor, not %s", value_kind(v));
-	else if (a->kid[1]->kind != AST_list)
-		fail(I, a->kid[1]->span, "check", "a shape is written as a list: [n, c, h, w]");
 	else
 		match_shape(I, e, a->kid[1], type_at(I, v), a->kid[0]->span,
 		            a->kid[0]->kind == AST_name ? a->kid[0]->name : "this");

@@ -132,12 +132,14 @@ struct Interp {
 	Map *scopes;            /* path -> Scope * */
 	Map *meta;              /* what meta() said */
 	Map *said;              /* messages so far: each once */
+	bool told;              /* the last one was new: a note may follow */
 	Scope *root, *scope;
 	Frame *frame;           /* the innermost block; NULL outside */
 	VEC(int64_t) loop;      /* turns of the loops around, inside the present block */
 	Graph *g;               /* NULL outside an entry */
 	int run;                /* number of the entry at hand */
 	int layer;              /* -1: outside */
+	const Ast *warp;        /* the warp under way, in a graph of scalars; or NULL */
 	const char *ret_name;   /* the name that `return` gives to its value */
 	bool returned;
 	Value ret;
@@ -150,6 +152,7 @@ struct Interp {
 
 Value fail(Interp *I, Span s, const char *slug, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+void note(Interp *I, Span s, const char *fmt, ...) __attribute__((format(printf, 3, 4)));       /* to the fail() before it */
 Value fail_at(Interp *I, Span s, const char *slug, const char *msg, const char *note);
 void put_int(Text *t, int64_t i);
 void put_value(Text *t, const Interp *I, Value v);
@@ -173,6 +176,9 @@ Scope *scope_for(Interp *I, const char *name, Span at, const char *what);
 const char *name_item(Interp *I, const char *name, size_t i);
 Value make_param(Interp *I, Env *e, const Ast *a, const char *name);
 void collect_params(Interp *I);
+
+/* train, export, augment and warp of m and of what it uses; envs: path of a module -> its Env */
+void check_declarations(Interp *I, const Module *m, Map *envs);
 
 /* ---- operations -------------------------------------------------------------------- */
 

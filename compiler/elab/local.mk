@@ -1,8 +1,8 @@
 # compiler/elab -- syntax tree to graphs; the standard library and the models
 noinst_LTLIBRARIES += libelab.la
-libelab_la_SOURCES = compiler/elab/elab.h compiler/elab/interp.h compiler/elab/prims.def \
+libelab_la_SOURCES = compiler/elab/elab.h compiler/elab/interp.h compiler/elab/prims.def compiler/elab/settings.def \
 	compiler/elab/value.c compiler/elab/scope.c compiler/elab/interp.c compiler/elab/prims.c \
-	compiler/elab/elab.c compiler/elab/model_info.h compiler/elab/model_info.c
+	compiler/elab/elab.c compiler/elab/declare.c compiler/elab/model_info.h compiler/elab/model_info.c
 libelab_la_LIBADD = libdsl.la libgraph.la libbase.la -lm
 
 y12_library = stdlib/blocks.y12 stdlib/heads.y12 stdlib/picture.y12 stdlib/post.y12 \
@@ -11,7 +11,7 @@ nobase_pkgdata_DATA += $(y12_library)
 EXTRA_DIST += $(y12_library)
 
 if HAVE_CMOCKA
-elab_tests = tests/elab/test_model tests/elab/test_elab tests/elab/test_network
+elab_tests = tests/elab/test_model tests/elab/test_elab tests/elab/test_network tests/elab/test_cases
 check_PROGRAMS += $(elab_tests)
 TESTS += $(elab_tests)
 tests_elab_test_model_SOURCES = tests/elab/test_model.c tests/elab/elab_test.h
@@ -20,6 +20,9 @@ tests_elab_test_model_LDADD = libelab.la $(CMOCKA_LIBS)
 tests_elab_test_elab_SOURCES = tests/elab/test_elab.c tests/elab/elab_test.h tests/dsl/golden.h
 tests_elab_test_elab_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_elab_test_elab_LDADD = libelab.la $(CMOCKA_LIBS)
+tests_elab_test_cases_SOURCES = tests/elab/test_cases.c tests/dsl/golden.h
+tests_elab_test_cases_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_elab_test_cases_LDADD = libbase.la $(CMOCKA_LIBS)
 tests_elab_test_network_SOURCES = tests/elab/test_network.c tests/elab/elab_test.h
 tests_elab_test_network_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_elab_test_network_LDADD = libelab.la $(CMOCKA_LIBS) $(JANSSON_LIBS) -lm

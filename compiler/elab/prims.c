@@ -226,10 +226,12 @@ check_arg(Interp *I, PrimCall *c, int i)
 	case 'p':
 		if (!ints(I, c, f, *v, x, &n, 2))
 			return false;
+		if (n == 0)
+			return wrong(I, c, f, *v, "an int or (rows, columns)").b;
 		if (n == 1)
 			x[1] = x[0];
 		*v = of_ints(I, x, 2);
-		return n > 0 || wrong(I, c, f, *v, "an int or (rows, columns)").b;
+		return true;
 	case 'l':
 		if (!ints(I, c, f, *v, x, &n, MAX_RANK))
 			return false;

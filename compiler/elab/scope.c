@@ -127,7 +127,7 @@ scope_for(Interp *I, const char *name, Span at, const char *what)
 	s = scope_at(I, I->scope, name);
 	if (s->run == I->run) {
 		fail(I, at, "twice", "%s is made twice: two blocks or parameters have this name", s->path);
-		diag_note(I->d, s->span, "the first is made here");
+		note(I, s->span, "the first is made here");
 		return NULL;
 	}
 	s->run = I->run;
@@ -184,7 +184,7 @@ make_param(Interp *I, Env *e, const Ast *a, const char *name)
 	                .layer = I->layer, .span = a->span };
 	Scope *s;
 
-	if (!I->g)
+	if (!I->g || I->warp)
 		return fail(I, a->span, "place", "a %s is made inside an entry, by a block", ast_kind_name(a->kind));
 	if (!eval_type(I, e, a->kid[0], &p.type))
 		return V(ERROR);

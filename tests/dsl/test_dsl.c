@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <unistd.h>
+
 #include "dsl/ast.h"
 #include "tests/dsl/golden.h"
 
@@ -423,6 +425,61 @@ test_limits(void **state)
 }
 
 static void
+says(const char *text, size_t len, const char *want)
+{
+	Run r = parse(text, len);
+	bool said = false;
+
+	for (size_t i = 0; i < diag_count(r.d); i++)
+		said |= strcmp(diag_get(r.d, i)->text, want) == 0 && strcmp(diag_get(r.d, i)->slug, "syntax-limit") == 0;
+	if (!said)
+		fail_msg("nothing says: %s", want);
+	arena_free(r.a);
+}
+
+/* messages whose files are too large for tests/golden/err */
+static void
+test_limit_messages(void **state)
+{
+	char *big = malloc(DSL_MAX_BYTES + 2);
+
+	(void)state;
+	assert_non_null(big);
+	memset(big, ',', DSL_MAX_BYTES + 1);
+	says(big, DSL_MAX_BYTES, "the file has more than 1048576 tokens");
+	says(big, DSL_MAX_BYTES + 1, "the file has 4194305 bytes; 4194304 are allowed");
+	free(big);
+}
+
+/* a uses b uses c ... */
+static void
+test_modules_chain(void **state)
+{
+	enum { LINKS = 101 };
+	char dir[] = "/tmp/y12-chain-XXXXXX";
+	Run r = { .a = arena_new() };
+	const char *err;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	for (int i = 0; i < LINKS; i++) {
+		const char *text = arena_printf(r.a, "use m%d\n", i + 1);
+
+		err = file_write(r.a, arena_printf(r.a, "%s/m%d.y12", dir, i), text, strlen(text));
+		assert_null(err);
+	}
+	assert_null(file_write(r.a, arena_printf(r.a, "%s/m%d.y12", dir, LINKS), "", 0));
+	r.d = diag_new(r.a);
+	dsl_load(r.a, r.d, arena_printf(r.a, "%s/m0.y12", dir), NULL, 0);
+	assert_int_equal(diag_errors(r.d), 1);
+	assert_string_equal(diag_get(r.d, 0)->text, "more than 100 modules use each other in a row");
+	for (int i = 0; i <= LINKS; i++)
+		unlink(arena_printf(r.a, "%s/m%d.y12", dir, i));
+	rmdir(dir);
+	arena_free(r.a);
+}
+
+static void
 test_odd(void **state)
 {
 #define ODD(s) survives(s, sizeof s - 1)
@@ -458,6 +515,7 @@ main(void)
 		cmocka_unit_test(test_modules_missing),
 		cmocka_unit_test(test_modules_circle),
 		cmocka_unit_test(test_modules_broken),
+		cmocka_unit_test(test_modules_chain),
 		cmocka_unit_test(test_spans),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_manual),
@@ -466,6 +524,7 @@ main(void)
 		cmocka_unit_test(test_mutations),
 		cmocka_unit_test(test_deep),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_limit_messages),
 		cmocka_unit_test(test_odd),
 	};
 

@@ -3,7 +3,8 @@
  *     tests/golden/elab          graphs and parameters of every entry
  *     tests/golden/err/elab-*    all messages, with lines and carets
  *
- * A line `# args: scale=s classes=3` gives parameters of the model.
+ * A line `# args: scale=s classes=3` gives parameters of the model; `# names: cat,dog` the names
+ * of classes; `# entry: NAME` and `# model: NAME` what to look at.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -14,24 +15,28 @@
 
 #include "tests/dsl/golden.h"
 
-static size_t
-read_args(Arena *a, const char *text, ElabArg arg[8])
+/* What stands behind `# key: `, or NULL. */
+static char *
+directive(Arena *a, const char *text, const char *key)
 {
-	const char *line = strstr(text, "\n# args: ");
-	size_t n = 0;
-	char *save, *word;
+	const char *line = strstr(text, arena_printf(a, "\n# %s: ", key));
 
 	if (!line)
-		return 0;
-	line += strlen("\n# args: ");
-	for (word = strtok_r(arena_strn(a, line, strcspn(line, "\n")), " ", &save); word && n < 8;
-	     word = strtok_r(NULL, " ", &save)) {
-		char *eq = strchr(word, '=');
+		return NULL;
+	line += strlen(key) + 5;
+	return arena_strn(a, line, strcspn(line, "\n"));
+}
 
-		assert_non_null(eq);
-		*eq = '\0';
-		arg[n++] = (ElabArg){ word, eq + 1 };
-	}
+/* The words of a line, each NUL-terminated; NULL behind the last. */
+static size_t
+words(char *line, const char *between, const char *word[9])
+{
+	size_t n = 0;
+	char *save;
+
+	for (char *w = line ? strtok_r(line, between, &save) : NULL; w && n < 8; w = strtok_r(NULL, between, &save))
+		word[n++] = w;
+	word[n] = NULL;
 	return n;
 }
 
@@ -40,13 +45,25 @@ static const char *
 run(Arena *a, const char *folder, const char *name, const char *text)
 {
 	static const char *const dirs[] = { "../../../stdlib" };
+	const char *pair[9], *names[9], *entry[9];
 	ElabArg arg[8];
-	ElabOptions opt = { .arg = arg, .narg = read_args(a, text, arg) };
+	ElabOptions opt = { .arg = arg, .narg = words(directive(a, text, "args"), " ", pair), .names = names, .entry = entry,
+	                    .model = directive(a, text, "model") };
 	char here[PATH_MAX], *p = NULL;
 	size_t n = 0;
 	Diag *d = diag_new(a);
 	FILE *f;
 
+	for (size_t i = 0; i < opt.narg; i++) {
+		const char *eq = strchr(pair[i], '=');
+
+		assert_non_null(eq);
+		arg[i] = (ElabArg){ arena_strn(a, pair[i], (size_t)(eq - pair[i])), eq + 1 };
+	}
+	if (!(opt.nnames = words(directive(a, text, "names"), ",", names)))
+		opt.names = NULL;
+	if (!(opt.nentry = words(directive(a, text, "entry"), ",", entry)))
+		opt.entry = NULL;
 	assert_non_null(getcwd(here, sizeof(here)));
 	assert_int_equal(chdir(arena_printf(a, "%s/%s", golden_root(), folder)), 0);
 	f = open_memstream(&p, &n);
