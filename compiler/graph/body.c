@@ -209,6 +209,94 @@ body_needs(Arena *a, const Graph *body)
 	return needs;
 }
 
+/* ---- ranges of whole numbers ----------------------------------------------------------- */
+
+typedef struct Range { int64_t lo, hi; } Range;         /* lo > hi: not known */
+
+static const Range anything = { 1, 0 };
+
+static Range
+over(int64_t a, int64_t b, int64_t c, int64_t d)
+{
+	return (Range){ MIN(MIN(a, b), MIN(c, d)), MAX(MAX(a, b), MAX(c, d)) };
+}
+
+static int64_t
+floor_div(int64_t x, int64_t y)
+{
+	return x / y - (x % y != 0 && (x < 0) != (y < 0));
+}
+
+/* x and y are known, and within i32, so nothing here overflows. */
+static Range
+range_of(OpKind op, Range x, Range y)
+{
+	switch (op) {
+	case OP_copy: case OP_cast:
+		return x;
+	case OP_neg:
+		return (Range){ -x.hi, -x.lo };
+	case OP_abs:
+		return (Range){ x.lo > 0 ? x.lo : x.hi < 0 ? -x.hi : 0, MAX(-x.lo, x.hi) };
+	case OP_add:
+		return (Range){ x.lo + y.lo, x.hi + y.hi };
+	case OP_sub:
+		return (Range){ x.lo - y.hi, x.hi - y.lo };
+	case OP_mul:
+		return over(x.lo * y.lo, x.lo * y.hi, x.hi * y.lo, x.hi * y.hi);
+	case OP_div:
+		return y.lo < 1 ? anything :
+			over(floor_div(x.lo, y.lo), floor_div(x.lo, y.hi), floor_div(x.hi, y.lo), floor_div(x.hi, y.hi));
+	case OP_mod:
+		if (y.lo < 1)
+			return anything;
+		return x.lo >= 0 && x.hi < y.lo ? x : (Range){ 0, y.hi - 1 };
+	case OP_min:
+		return (Range){ MIN(x.lo, y.lo), MIN(x.hi, y.hi) };
+	case OP_max:
+		return (Range){ MAX(x.lo, y.lo), MAX(x.hi, y.hi) };
+	default:
+		return anything;
+	}
+}
+
+bool *
+body_inside(Arena *a, const Graph *body, int64_t tokens, int64_t heads)
+{
+	Graph ordered = graph_ordered(a, body);
+	Range *r = NEWN(a, Range, body->node.n);
+	bool *inside = NEWN(a, bool, body->node.n);
+
+	graph_foreach(&ordered, v) {
+		const Node *n = graph_node(body, v);
+		bool known = n->type.dt == DT_I32 && n->narg > 0;
+
+		r[v] = anything;
+		if (n->op == OP_const && n->type.dt == DT_I32)
+			r[v].lo = r[v].hi = (int64_t)dtype_get(DT_I32, n->data, 0);
+		if (v == body->input.p[BODY_I] || v == body->input.p[BODY_J])
+			r[v] = (Range){ 0, tokens - 1 };
+		if (v == body->input.p[BODY_H])
+			r[v] = (Range){ 0, heads - 1 };
+		if (n->op == OP_pick) {
+			inside[v] = true;
+			for (int i = 1; i < n->narg; i++) {
+				Range x = r[n->arg[i]];
+
+				inside[v] &= x.lo <= x.hi && x.lo >= 0 && x.hi < graph_node(body, n->arg[0])->type.dim[i - 1];
+			}
+			continue;
+		}
+		for (int i = 0; i < n->narg; i++)
+			known &= r[n->arg[i]].lo <= r[n->arg[i]].hi && graph_node(body, n->arg[i])->type.dt == DT_I32;
+		if (known)
+			r[v] = range_of(n->op, r[n->arg[0]], r[n->arg[n->narg - 1]]);
+		if (r[v].lo < INT32_MIN || r[v].hi > INT32_MAX)
+			r[v] = anything;
+	}
+	return inside;
+}
+
 /* ---- running --------------------------------------------------------------------------- */
 
 /* The body over other numbers of queries and keys: types follow from the inputs'. */

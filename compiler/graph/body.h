@@ -52,6 +52,9 @@ bool body_equal(const Graph *x, const Graph *y);
 /* By value: what it is made from. */
 unsigned *body_needs(Arena *a, const Graph *body);
 
+/* By value: a pick whose indices lie in their dims, whatever the pair, for pictures of so many tokens. */
+bool *body_inside(Arena *a, const Graph *body, int64_t tokens, int64_t heads);
+
 /* Runs a body for queries i .. i + rows - 1 and keys j .. j + columns - 1 (numbers in the picture).
  * s: rows x columns scores, or NULL if nothing wanted is made from them; capture[]: one for each; want:
  * the values to be had, out[] as the evaluator makes them. */

@@ -11,28 +11,33 @@
  *
  * and the KW partial results of a row meet in shared memory.
  *
- * The plain kernel gives each query a thread and reads K and V twice: for f32, odd head sizes, and
+ * The plain kernel gives each query a thread and reads K and V twice: for f32, odd head sizes, bodies, and
  * runs of tokens that do not fit shared memory.
  *
  * tile = { RW, KW, KB } or, plain, { 0, 0, 0 }
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
+
 #include "lower/attention.h"
+#include "lower/attention_body.h"
 
 typedef struct Att {
 	Gen *z;
 	KBuild *b;
 	const Node *q, *k, *v;
 	uint32_t bq, bk, bv;
-	int64_t tokens, padded, d, width, windows, heads;
+	int64_t tokens, padded, d, dv, width, windows, heads;
 	double scale;
 	bool flat;
-	Reg n, token0, head0;           /* picture, first token of the window, first channel of the head */
+	Reg n, token0, head0, vhead0;   /* picture, first token of the window, first channels of the head */
 	/* matrix units */
 	int rw, kw, kb;
 	uint32_t sk, sv, so, sm;
 	Reg lane, row_warp, key_warp;
+	BodyGen body;                   /* of the plain kernel */
+	Reg i, h;                       /* query and head as it sees them */
 } Att;
 
 static Att
@@ -47,6 +52,7 @@ attention_of(Gen *z, const Graph *g, const Group *gr)
 	a.width = a.q->type.dim[2];
 	a.tokens = a.q->type.dim[1] * a.width / a.windows;
 	a.d = a.q->type.dim[3] / a.heads;
+	a.dv = a.v->type.dim[3] / a.heads;
 	a.scale = attr_real(n, A_scale, 1 / __builtin_sqrt((double)a.d));
 	return a;
 }
@@ -68,7 +74,8 @@ choose_attention_gpu(const Graph *g, const Target *t, Group *gr)
 
 	gr->ntile = 3;
 	memset(gr->tile, 0, sizeof gr->tile);
-	if (t->mma == MMA_NONE || (a.q->type.dt != DT_F16 && a.q->type.dt != DT_BF16) ||
+	if (t->mma == MMA_NONE || attr_body(graph_node(g, gr->root)) || a.dv != a.d || !(a.scale > 0) ||
+	    (a.q->type.dt != DT_F16 && a.q->type.dt != DT_BF16) ||
 	    (a.q->type.dt == DT_BF16 && !(t->has & GPU_BF16)) || a.d % 16 || a.d > 64)
 		return;
 	/* few blocks: one row of warps each, keys split among warps; many: rows share K and V */
@@ -397,7 +404,7 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 
 /* ---- plain ------------------------------------------------------------------------------------- */
 
-/* q . k for the key at j (counted in the window), as a scalar */
+/* scale q . k for the key at j (counted in the window), as a scalar, and what the body makes of it */
 static Reg
 score_at(Att *a, const Reg *q, int lanes, Reg j)
 {
@@ -409,7 +416,17 @@ score_at(Att *a, const Reg *q, int lanes, Reg j)
 
 		sum = sum ? k_add(b, sum, x) : x;
 	}
-	return k_mul(b, lanes > 1 ? k_reduce(b, K_reduce_add, sum) : sum, k_real(b, kt(KS_F32, 1), a->scale));
+	sum = k_mul(b, lanes > 1 ? k_reduce(b, K_reduce_add, sum) : sum, k_real(b, kt(KS_F32, 1), a->scale));
+	if (a->body.g) {
+		Reg mask;
+
+		body_pair(&a->body, sum, a->i, k_cast(b, KS_I32, k_add(b, a->token0, j)), a->h);
+		sum = body_score(&a->body, sum, 1);
+		mask = body_mask(&a->body, 1);
+		sum = mask ? k_select(b, mask, sum, k_real(b, kt(KS_F32, 1), -INFINITY)) : sum;
+		gen_forget(&a->body.z);
+	}
+	return sum;
 }
 
 bool
@@ -421,7 +438,7 @@ lower_attention_plain(LowerCtx *cx, uint32_t group, LoweredList *out, const char
 	Att att, *a = &att;
 	KBuild *b;
 	KType f1 = kt(KS_F32, 1);
-	int lanes, parts;
+	int lanes, vlanes;
 	Reg task[3], t, top, sum, j, at, *q, *acc;
 
 	gen_begin(z, cx, group, "attention_plain");
@@ -429,7 +446,7 @@ lower_attention_plain(LowerCtx *cx, uint32_t group, LoweredList *out, const char
 	a->b = b = z->b;
 	a->flat = gen_flattens(cx->g, group, false);
 	lanes = lanes_dividing(a->d, 8);
-	parts = (int)(a->d / lanes);
+	vlanes = lanes_dividing(a->dv, 8);
 	if (!node_nhwc(root) || a->q->place.stride[3] != 1 || a->k->place.stride[3] != 1 || a->v->place.stride[3] != 1) {
 		*err = arena_printf(cx->a, "attention %%%u: the kernel needs layout=\"nhwc\" and channels "
 		                    "side by side; run the pass layout", gr->root);
@@ -442,15 +459,20 @@ lower_attention_plain(LowerCtx *cx, uint32_t group, LoweredList *out, const char
 	a->n = task[2];
 	t = k_op(b, K_div, task[1], k_ix(b, a->heads), 0);
 	a->head0 = k_muli(b, k_sub(b, task[1], k_muli(b, t, a->heads)), a->d);
+	a->vhead0 = k_muli(b, k_sub(b, task[1], k_muli(b, t, a->heads)), a->dv);
 	a->token0 = k_muli(b, t, a->tokens);
+	a->h = k_cast(b, KS_I32, k_sub(b, task[1], k_muli(b, t, a->heads)));
 	t = k_add(b, a->token0, task[0]);
-	q = NEWN(cx->a, Reg, (size_t)parts);
-	acc = NEWN(cx->a, Reg, (size_t)parts);
+	a->i = k_cast(b, KS_I32, t);
+	body_begin(&a->body, z, root);
+	q = NEWN(cx->a, Reg, (size_t)(a->d / lanes));
+	acc = NEWN(cx->a, Reg, (size_t)(a->dv / vlanes));
 	at = token_index(a, a->q, t, a->head0);
-	for (int i = 0; i < parts; i++) {
+	for (int64_t i = 0; i < a->d / lanes; i++)
 		q[i] = k_cast(b, KS_F32, k_load(b, a->bq, k_addi(b, at, i * lanes), lanes));
-		acc[i] = k_var(b, kt(KS_F32, lanes));
-		k_mov_to(b, acc[i], k_real(b, kt(KS_F32, lanes), 0));
+	for (int64_t i = 0; i < a->dv / vlanes; i++) {
+		acc[i] = k_var(b, kt(KS_F32, vlanes));
+		k_mov_to(b, acc[i], k_real(b, kt(KS_F32, vlanes), 0));
 	}
 	top = k_var(b, f1);
 	sum = k_var(b, f1);
@@ -463,18 +485,20 @@ lower_attention_plain(LowerCtx *cx, uint32_t group, LoweredList *out, const char
 	Reg e = k_op(b, K_exp, k_sub(b, score_at(a, q, lanes, j), top), 0, 0);
 
 	k_op_to(b, sum, K_add, sum, e, 0);
-	at = token_index(a, a->v, k_add(b, a->token0, j), a->head0);
-	for (int i = 0; i < parts; i++)
-		k_op_to(b, acc[i], K_fma, k_splat(b, lanes, e),
-		        k_cast(b, KS_F32, k_load(b, a->bv, k_addi(b, at, i * lanes), lanes)), acc[i]);
+	at = token_index(a, a->v, k_add(b, a->token0, j), a->vhead0);
+	for (int64_t i = 0; i < a->dv / vlanes; i++)
+		k_op_to(b, acc[i], K_fma, k_splat(b, vlanes, e),
+		        k_cast(b, KS_F32, k_load(b, a->bv, k_addi(b, at, i * vlanes), vlanes)), acc[i]);
 	k_close(b);
 	gen_forget_bases(z);
 	e = k_op(b, K_div, k_real(b, f1, 1), sum, 0);
-	for (int i = 0; i < parts; i++) {
-		Coord c = out_coord(a, t, a->head0, lanes);
+	if (a->body.g)          /* a query that sees nothing */
+		e = k_select(b, k_op(b, K_lt, k_real(b, f1, 0), sum, 0), e, k_real(b, f1, 0));
+	for (int64_t i = 0; i < a->dv / vlanes; i++) {
+		Coord c = out_coord(a, t, a->vhead0, vlanes);
 
-		c.k[3] = i * lanes;
-		gen_finish(z, &c, k_mul(b, acc[i], k_splat(b, lanes, e)));
+		c.k[3] = i * vlanes;
+		gen_finish(z, &c, k_mul(b, acc[i], k_splat(b, vlanes, e)));
 	}
 	gen_end(z, out);
 	return true;

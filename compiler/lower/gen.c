@@ -501,6 +501,29 @@ same_coord(const Coord *x, const Coord *y)
 	       x->vdim == y->vdim;
 }
 
+/* x[i, j, ..]: each index moved into its dim, unless it is known to lie there. */
+static Reg
+pick_value(Gen *z, Val v, const Coord *c)
+{
+	const Node *n = gen_node(z, v), *x = gen_node(z, n->arg[0]);
+	KBuild *b = z->b;
+	Reg at = 0;
+
+	for (int k = 0; k < x->type.rank; k++) {
+		Reg i = gen_value(z, n->arg[k + 1], c);
+
+		if (x->type.dim[k] == 1)
+			continue;
+		if (!z->inside || !z->inside[v])
+			i = k_op(b, K_min, k_op(b, K_max, i, k_int(b, KS_I32, 0), 0), k_int(b, KS_I32, x->type.dim[k] - 1), 0);
+		i = k_muli(b, i, x->place.stride[k]);
+		at = at ? k_add(b, at, i) : i;
+	}
+	at = at ? k_cast(b, KS_IX, at) : k_ix(b, 0);
+	at = k_type(b, at).lanes > 1 ? k_gather(b, z->buf[n->arg[0]], at) : k_load(b, z->buf[n->arg[0]], at, 1);
+	return k_cast(b, compute_scalar(x->type.dt), at);
+}
+
 static Reg
 compute(Gen *z, Val v, const Coord *c)
 {
@@ -520,6 +543,8 @@ compute(Gen *z, Val v, const Coord *c)
 		return load_value(z, v, c);
 	if (op_info[n->op].fuse == FUSE_POINT)
 		return point_value(z, v, c);
+	if (n->op == OP_pick)
+		return pick_value(z, v, c);
 
 	Coord to = moved(z, n, c);
 

@@ -41,6 +41,7 @@ typedef struct Gen {
 	VEC(Val) memoed;
 	struct GenBase { Val v; Reg r[MAX_RANK]; Reg base; } *base;    /* index parts made so far */
 	size_t nbase, cbase;
+	const bool *inside;     /* by value of a body: its indices lie in their dims; NULL: not known */
 	bool guarded;           /* gen_tasks opened an if, which gen_end closes */
 } Gen;
 

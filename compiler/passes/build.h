@@ -33,6 +33,10 @@ bool is_output(const Graph *g, Val v);
 bool is_identity(const int64_t *axes, int rank);
 bool same_dims(const Type *a, const Type *b);
 
+/* For the attention v: the list of tiles that its mask lets through, if that is known now.  In
+ * attention_tiles.c. */
+void list_attention_tiles(Graph *g, PassCtx *cx, Val v, int64_t queries, int64_t keys);
+
 /* Axes of a permute, and those of the permute that undoes it. */
 const int64_t *permute_axes(const Node *n);
 void permute_inverse(const int64_t *axes, int rank, int64_t inverse[MAX_RANK]);

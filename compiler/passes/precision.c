@@ -35,11 +35,18 @@ works_in_half(const Graph *g, const Node *n)
 	}
 }
 
+/* What the body of an attention reads keeps the type that the body says. */
+static bool
+is_capture(const Node *n, int i)
+{
+	return n->op == OP_attention && i >= 3;
+}
+
 /* is argument i of n data that flows, rather than weights or a bias? */
 static bool
 flows(const Node *n, int i)
 {
-	return n->op != OP_conv2d || i == 0;
+	return n->op == OP_conv2d ? i == 0 : !is_capture(n, i);
 }
 
 bool
@@ -87,16 +94,16 @@ pass_precision(Graph *g, PassCtx *cx)
 		for (int j = 0; j < graph_node(g, v)->narg; j++) {
 			Node *n = graph_node(g, v);
 			Val x = n->arg[j], to;
-			bool bias = n->op == OP_conv2d && j == 2;
+			bool bias = n->op == OP_conv2d && j == 2, want_half = is_half[v] && !is_capture(n, j);
 
-			if ((graph_node(g, x)->type.dt != DT_F32 && !is_half[x]) || is_half[v] == is_half[x] ||
+			if ((graph_node(g, x)->type.dt != DT_F32 && !is_half[x]) || want_half == is_half[x] ||
 			    (is_half[v] && bias))
 				continue;
 			/* one cast a value, whoever asks */
-			Val *made = is_half[v] ? down : up;
+			Val *made = want_half ? down : up;
 
 			if (!made[x])
-				made[x] = build_cast(g, x, x, is_half[v] ? half : DT_F32);
+				made[x] = build_cast(g, x, x, want_half ? half : DT_F32);
 			to = made[x];
 			graph_node(g, v)->arg[j] = to;
 			changed = true;

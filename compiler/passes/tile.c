@@ -106,6 +106,8 @@ pass_tile(Graph *g, PassCtx *cx)
 		if (gr->family == FAM_none)
 			continue;
 		cx->choose(g->a, g, cx->target, gr, &pack);
+		if (pack > 0 && graph_node(g, gr->root)->op == OP_attention)
+			list_attention_tiles(g, cx, gr->root, gr->tile[1], pack);
 		if (pack > 0 && graph_node(g, gr->root)->op == OP_conv2d &&
 		    !attr_find(graph_node(g, gr->root), A_pack) && !pack_conv(g, cx, gr->root, pack, made))
 			break;
