@@ -528,7 +528,7 @@ bind_warp_param(Check *c, Env *e, const Ast *warp, const Ast *formal, const Ast 
 	Value v;
 
 	if (!x) {
-		fail(c->I, formal->span, "warp", "%s needs a default, `%s = 0.1`, or a distribution, `%s ~ uniform(-0.1, 0.1)`",
+		fail(c->I, formal->span, "warp-body", "%s needs a default, `%s = 0.1`, or a distribution, `%s ~ uniform(-0.1, 0.1)`",
 		     what, formal->name, formal->name);
 		return false;
 	}
@@ -539,7 +539,7 @@ bind_warp_param(Check *c, Env *e, const Ast *warp, const Ast *formal, const Ast 
 	} else {
 		v = eval(c->I, c->e, x, NULL);
 		if (formal->flag && v.kind != V_ERROR && !is_number(v)) {
-			fail(c->I, x->span, "warp", "%s takes a number or a distribution, not %s", what, show(c->I, v));
+			fail(c->I, x->span, "warp-body", "%s takes a number or a distribution, not %s", what, show(c->I, v));
 			return false;
 		}
 		if (v.kind == V_ERROR || (type && !fit_type(c->I, e, type, &v, x->span, what)))
@@ -574,7 +574,7 @@ check_warp(Check *c, const Decl *d, const Ast *call)
 	}
 	if (at->n != 2) {
 		if (!call)
-			fail(I, at->span, "warp", "a warp moves points of a plane: it has two coordinates, not %d", at->n);
+			fail(I, at->span, "warp-body", "a warp moves points of a plane: it has two coordinates, not %d", at->n);
 		return;
 	}
 	I->g = graph_new(I->a, warp->name);
@@ -595,7 +595,7 @@ check_warp(Check *c, const Decl *d, const Ast *call)
 		I->returned = false;
 		if (v.kind != V_ERROR &&
 		    !(v.kind == V_TUPLE && v.items->n == 2 && is_scalar(I, v.items->p[0]) && is_scalar(I, v.items->p[1])))
-			fail(I, warp->at, "warp", "%s returns %s, but a warp returns where a point comes from: `return (u, v)`",
+			fail(I, warp->at, "warp-body", "%s returns %s, but a warp returns where a point comes from: `return (u, v)`",
 			     warp->name, show(I, v));
 	}
 	I->warp = NULL;

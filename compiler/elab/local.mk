@@ -7,8 +7,8 @@ libelab_la_LIBADD = libdsl.la libgraph.la libbase.la -lm
 
 y12_library = stdlib/blocks.y12 stdlib/heads.y12 stdlib/picture.y12 stdlib/post.y12 \
 	models/yolov12.y12 models/yolov12-v1.y12 models/yolo12.y12
-nobase_pkgdata_DATA += $(y12_library)
-EXTRA_DIST += $(y12_library)
+nobase_pkgdata_DATA += $(y12_library) docs/errors.md
+EXTRA_DIST += $(y12_library) docs/errors.md
 
 if HAVE_CMOCKA
 elab_tests = tests/elab/test_model tests/elab/test_elab tests/elab/test_network tests/elab/test_cases
@@ -20,9 +20,9 @@ tests_elab_test_model_LDADD = libelab.la $(CMOCKA_LIBS)
 tests_elab_test_elab_SOURCES = tests/elab/test_elab.c tests/elab/elab_test.h tests/dsl/golden.h
 tests_elab_test_elab_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_elab_test_elab_LDADD = libelab.la $(CMOCKA_LIBS)
-tests_elab_test_cases_SOURCES = tests/elab/test_cases.c tests/dsl/golden.h
+tests_elab_test_cases_SOURCES = tests/elab/test_cases.c tests/elab/elab_test.h tests/dsl/golden.h
 tests_elab_test_cases_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_elab_test_cases_LDADD = libbase.la $(CMOCKA_LIBS)
+tests_elab_test_cases_LDADD = libelab.la $(CMOCKA_LIBS)
 tests_elab_test_network_SOURCES = tests/elab/test_network.c tests/elab/elab_test.h
 tests_elab_test_network_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(JANSSON_CFLAGS)
 tests_elab_test_network_LDADD = libelab.la $(CMOCKA_LIBS) $(JANSSON_LIBS) -lm

@@ -61,7 +61,7 @@ make_node(Interp *I, Span at, OpKind op, const Value *arg, int narg, const Attr 
 	for (int i = 0; i < narg; i++)
 		v[i] = arg[i].v;
 	if (!(made = graph_make(I->g, op, v, narg, attr, nattr, &err)))
-		return fail_at(I, at, op_info[op].name, arena_printf(I->a, "%s: %s", op_info[op].name, err),
+		return fail_at(I, at, op_info[op].fuse == FUSE_POINT ? "operands" : op_info[op].name, arena_printf(I->a, "%s: %s", op_info[op].name, err),
 		               args_note(I, arg, narg));
 	return node_done(I, made, at);
 }
@@ -406,6 +406,8 @@ prim_iota(Interp *I, PrimCall *c)
 		return V(ERROR);
 	if (!axis_of(I, c, &c->prim->f[1], t.rank, &c->arg[1].i))
 		return V(ERROR);
+	if (c->arg[2].dt == DT_BOOL)
+		return fail(I, c->at, "iota", "iota counts, so its element type cannot be bool");
 	return node_done(I, graph_iota(I->g, c->arg[2].dt, (int)c->arg[1].i, t.rank, t.dim), c->at);
 }
 

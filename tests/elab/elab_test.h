@@ -30,6 +30,53 @@ in_srcdir(Arena *a, const char *path)
 	return arena_printf(a, "%s/%s", dir ? dir : ".", path);
 }
 
+/* What stands behind `# key: `, or NULL. */
+static inline char *
+directive(Arena *a, const char *text, const char *key)
+{
+	const char *head = arena_printf(a, "# %s: ", key), *line = strstr(text, head);
+
+	if (!line || (line > text && line[-1] != '\n'))
+		return NULL;
+	line += strlen(head);
+	return arena_strn(a, line, strcspn(line, "\n"));
+}
+
+/* The words of a line, each NUL-terminated; NULL behind the last. */
+static inline size_t
+words(char *line, const char *between, const char *word[9])
+{
+	size_t n = 0;
+	char *save;
+
+	for (char *w = line ? strtok_r(line, between, &save) : NULL; w && n < 8; w = strtok_r(NULL, between, &save))
+		word[n++] = w;
+	word[n] = NULL;
+	return n;
+}
+
+/* What a spec's own comments say of the command line: `# args: scale=s classes=3`, `# names: cat,dog`,
+ * `# entry: NAME`, `# model: NAME`. */
+static inline ElabOptions
+directives(Arena *a, const char *text)
+{
+	const char **names = NEWN(a, const char *, 9), **entry = NEWN(a, const char *, 9), *pair[9];
+	ElabArg *arg = NEWN(a, ElabArg, 8);
+	ElabOptions opt = { .arg = arg, .narg = words(directive(a, text, "args"), " ", pair), .model = directive(a, text, "model") };
+
+	for (size_t i = 0; i < opt.narg; i++) {
+		const char *eq = strchr(pair[i], '=');
+
+		assert_non_null(eq);
+		arg[i] = (ElabArg){ arena_strn(a, pair[i], (size_t)(eq - pair[i])), eq + 1 };
+	}
+	if ((opt.nnames = words(directive(a, text, "names"), ",", names)))
+		opt.names = names;
+	if ((opt.nentry = words(directive(a, text, "entry"), ",", entry)))
+		opt.entry = entry;
+	return opt;
+}
+
 static inline void
 spec_run(Spec *s, const Module *m, const ElabOptions *opt)
 {

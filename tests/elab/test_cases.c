@@ -1,19 +1,19 @@
-/* test_cases.c -- every message of the front end has a case in tests/golden/err.
+/* test_cases.c -- every message of the front end has a case in tests/golden/err, and every slug a
+ * section in docs/errors.md.
  *
  *     fail(I, at, "setting", near ? "%s takes %s, not %s; did you mean %s?" : "%s takes %s, not %s", ...)
  *
  * The sources are read at test time: each call that reports is taken apart, and each of its texts
  * must fit a message, with that slug, in some .want file.  So a new diag_error without a case fails
- * here, and says where it stands.
+ * here, and says where it stands.  The examples of docs/errors.md are run: the wrong one gives that
+ * slug and no other, the right one nothing.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include "elab_test.h"
+
 #include <ctype.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include <unistd.h>
 
 #include "tests/dsl/golden.h"
 
@@ -341,10 +341,122 @@ test_enough(void **state)
 	arena_free(a);
 }
 
+/* ---- docs/errors.md ---------------------------------------------------------------------------- */
+
+/* The text of the nth fenced example of a section, or NULL; *lang says what it is. */
+static char *
+example(Arena *a, const char *section, int nth, const char **lang)
+{
+	const char *s = section, *end;
+
+	for (; (s = strstr(s, "\n```")); s = end + 4) {
+		const char *text = strchr(s + 1, '\n') + 1;
+
+		end = strstr(text - 1, "\n```");
+		assert_non_null(end);
+		if (nth-- > 0)
+			continue;
+		*lang = arena_strn(a, s + 4, (size_t)(text - s) - 5);
+		return arena_strn(a, text, (size_t)(end + 1 - text));
+	}
+	return NULL;
+}
+
+/* Messages of an example that are not [slug], or of all if it is the right one; -1: none is. */
+static int
+run_example(const char *dir, const char *text, const char *slug, bool wrong)
+{
+	Spec t = { .a = arena_new() };
+	const char *path = arena_printf(t.a, "%s/example.y12", dir), *dirs[] = { in_srcdir(t.a, "stdlib") };
+	ElabOptions opt = directives(t.a, text);
+	int other = 0, own = 0;
+
+	assert_null(file_write(t.a, path, text, strlen(text)));
+	t.d = diag_new(t.a);
+
+	Module *m = dsl_load(t.a, t.d, path, dirs, 1);
+
+	if (m && !diag_errors(t.d))
+		elab_check(t.a, t.d, m, &opt);
+	for (size_t i = 0; i < diag_count(t.d); i++) {
+		const DiagMsg *x = diag_get(t.d, i);
+
+		if (x->sev == SEV_NOTE)
+			continue;
+		own += strcmp(x->slug, slug) == 0;
+		other += strcmp(x->slug, slug) != 0 && strcmp(x->slug, "later") != 0;
+	}
+	if (wrong ? other || !own : other || own) {
+		fprintf(stderr, "docs/errors.md: %s example of %s:\n", wrong ? "the wrong" : "the right", slug);
+		diag_print(t.d, stderr, false);
+	}
+	unlink(path);
+	arena_free(t.a);
+	return wrong ? (other ? other : own ? 0 : -1) : other + own;
+}
+
+static void
+test_sections(void **state)
+{
+	Arena *a = arena_new();
+	const char *err;
+	size_t len;
+	char *text = file_read(a, in_srcdir(a, "docs/errors.md"), &len, &err), dir[] = "/tmp/y12-errors-XXXXXX";
+	Map *sections = map_new(a);
+	Sites site = all_sites(a);
+	int bad = 0;
+
+	(void)state;
+	assert_non_null(text);
+	assert_non_null(mkdtemp(dir));
+	for (char *s = text; (s = strstr(s, "\n## ")); ) {
+		const char *slug = arena_strn(a, s + 4, strcspn(s + 4, "\n"));
+		char *next = strstr(s + 1, "\n## "), *section = arena_strn(a, s, next ? (size_t)(next - s) : strlen(s));
+		const char *lang = "";
+		char *wrong = example(a, section, 0, &lang), *right = example(a, section, 1, &lang);
+
+		slug = arena_str(a, slug + strspn(slug, " "));
+		assert_false(map_has(sections, slug));
+		map_set(sections, slug, section);
+		assert_non_null(wrong);
+		assert_non_null(right);
+		if (strcmp(lang, "y12") == 0) {
+			bad += run_example(dir, wrong, slug, true) != 0;
+			bad += run_example(dir, right, slug, false) != 0;
+		} else {
+			assert_string_equal(slug, "file");      /* the only one that no text shows */
+		}
+		s += 4;
+	}
+	for (size_t i = 0; i < site.n; i++)
+		if (site.p[i].slug && !map_has(sections, site.p[i].slug)) {
+			fprintf(stderr, "%s:%d: [%s] has no section in docs/errors.md\n", site.p[i].file, site.p[i].line, site.p[i].slug);
+			bad++;
+		}
+	static const struct { const char *name; OpKind op; } prims[] = {
+#define PRIM(name, run, op, sig) { #name, OP_##op },
+#include "elab/prims.def"
+#undef PRIM
+	};
+	for (size_t i = 0; i < COUNT(prims); i++) {
+		const OpInfo *op = &op_info[prims[i].op];
+
+		if (prims[i].op == OP_none || prims[i].op == OP_const || op->fuse == FUSE_POINT || map_has(sections, op->name))
+			continue;
+		fprintf(stderr, "prims.def: %s makes %s, which has no section in docs/errors.md\n", prims[i].name, op->name);
+		bad++;
+	}
+	assert_int_equal(bad, 0);
+	rmdir(dir);
+	arena_free(a);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_every_message), cmocka_unit_test(test_enough) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_message), cmocka_unit_test(test_enough), cmocka_unit_test(test_sections),
+	};
 
 	return cmocka_run_group_tests_name("cases", tests, NULL, NULL);
 }

@@ -15,55 +15,17 @@
 
 #include "tests/dsl/golden.h"
 
-/* What stands behind `# key: `, or NULL. */
-static char *
-directive(Arena *a, const char *text, const char *key)
-{
-	const char *line = strstr(text, arena_printf(a, "\n# %s: ", key));
-
-	if (!line)
-		return NULL;
-	line += strlen(key) + 5;
-	return arena_strn(a, line, strcspn(line, "\n"));
-}
-
-/* The words of a line, each NUL-terminated; NULL behind the last. */
-static size_t
-words(char *line, const char *between, const char *word[9])
-{
-	size_t n = 0;
-	char *save;
-
-	for (char *w = line ? strtok_r(line, between, &save) : NULL; w && n < 8; w = strtok_r(NULL, between, &save))
-		word[n++] = w;
-	word[n] = NULL;
-	return n;
-}
-
 /* Runs in the folder of the golden file, so that messages hold no path of this machine. */
 static const char *
 run(Arena *a, const char *folder, const char *name, const char *text)
 {
 	static const char *const dirs[] = { "../../../stdlib" };
-	const char *pair[9], *names[9], *entry[9];
-	ElabArg arg[8];
-	ElabOptions opt = { .arg = arg, .narg = words(directive(a, text, "args"), " ", pair), .names = names, .entry = entry,
-	                    .model = directive(a, text, "model") };
+	ElabOptions opt = directives(a, text);
 	char here[PATH_MAX], *p = NULL;
 	size_t n = 0;
 	Diag *d = diag_new(a);
 	FILE *f;
 
-	for (size_t i = 0; i < opt.narg; i++) {
-		const char *eq = strchr(pair[i], '=');
-
-		assert_non_null(eq);
-		arg[i] = (ElabArg){ arena_strn(a, pair[i], (size_t)(eq - pair[i])), eq + 1 };
-	}
-	if (!(opt.nnames = words(directive(a, text, "names"), ",", names)))
-		opt.names = NULL;
-	if (!(opt.nentry = words(directive(a, text, "entry"), ",", entry)))
-		opt.entry = NULL;
 	assert_non_null(getcwd(here, sizeof(here)));
 	assert_int_equal(chdir(arena_printf(a, "%s/%s", golden_root(), folder)), 0);
 	f = open_memstream(&p, &n);
