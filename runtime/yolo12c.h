@@ -68,6 +68,29 @@ typedef struct y12_options {
 	                             NULL = compile at each open */
 } y12_options;
 
+/** What is behind a device name. */
+typedef struct y12_gpu {
+	char kind[8];           /**< "host" or "cuda"; the rest is of cuda alone */
+	char name[100];         /**< of the card */
+	int number;             /**< cuda:NUMBER */
+	int sm;                 /**< 90: compute capability 9.0 */
+	int driver;             /**< the CUDA version it knows: 12040 is 12.4 */
+	int processors;         /**< multiprocessors; 0: not known, as for those below */
+	int clock_khz, memory_khz;      /**< at most */
+	size_t memory;          /**< bytes in all */
+} y12_gpu;
+
+/**
+ * Look at a device without opening anything on it: what code it needs.
+ *
+ * @param device   as in y12_options
+ * @param out      facts about it
+ * @param message  gets a sentence about what is wrong; NULL is fine
+ * @param size     bytes there
+ * @return Y12_OK, Y12_NODEVICE (no such device, or no driver), Y12_DEVICE (a driver call failed)
+ */
+Y12_API y12_status y12_device_find(const char *device, y12_gpu *out, char *message, size_t size);
+
 /**
  * Open an engine file, map it, check every offset in it, and reserve its arena.
  *

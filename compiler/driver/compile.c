@@ -10,15 +10,14 @@
 #include <inttypes.h>
 #include <time.h>
 
-#include "backend/backend.h"
 #include "driver/compile.h"
 #include "driver/inner.h"
 #include "dsl/ast.h"
 #include "elab/elab.h"
 #include "lower/lower.h"
 
-static double
-clock_seconds(void)
+double
+stage_clock(void)
 {
 	struct timespec t;
 
@@ -26,19 +25,25 @@ clock_seconds(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static void
+void
 stage_done(Compiled *c, const char *stage, double since)
 {
 	if (c->ntime < (int)COUNT(c->time)) {
 		c->time[c->ntime].stage = stage;
-		c->time[c->ntime++].seconds = clock_seconds() - since;
+		c->time[c->ntime++].seconds = stage_clock() - since;
 	}
 }
 
-static const Target *
+const Target *
 target_of(const CompileOptions *o)
 {
 	return o->target ? o->target : target_host();
+}
+
+DType
+compute_of(const CompileOptions *o)
+{
+	return o->compute ? o->compute : target_of(o)->kind == TARGET_GPU ? DT_F16 : DT_F32;
 }
 
 /* ---- front end: text and weights to graphs ------------------------------------------ */
@@ -49,7 +54,7 @@ compile_front(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
 	size_t ndirs;
 	const char *const *dirs = library_dirs(a, &ndirs);
 	ElabOptions eo = { .log = stderr };
-	double start = clock_seconds();
+	double start = stage_clock();
 	Module *m;
 	Elab *e;
 
@@ -83,9 +88,9 @@ bool
 compile_passes(Arena *a, Diag *d, const CompileOptions *o, Compiled *c, const PassInfo *done)
 {
 	PassCtx cx = { .target = target_of(o), .a = a, .diag = d, .log = o->log, .choose = lower_choose,
-	               .compute = o->compute ? o->compute : target_of(o)->kind == TARGET_GPU ? DT_F16 : DT_F32 };
+	               .compute = compute_of(o) };
 	const PassInfo *last = o->last_pass ? pass_named(o->last_pass) : &pass_info[pass_count - 1];
-	double start = clock_seconds();
+	double start = stage_clock();
 	const char *err = NULL;
 	bool ok = true, changed;
 
@@ -143,7 +148,7 @@ kernels_of(Compiled *c, const Graph *g, const Target *t, const char **err)
 bool
 compile_program(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
 {
-	double start = clock_seconds();
+	double start = stage_clock();
 	const char *err = NULL;
 
 	c->program = program_new(a);
@@ -153,28 +158,6 @@ compile_program(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
 	if (!program_verify(c->program, &err))
 		return diag_error(d, (Span){ 0 }, "program-invalid", "%s", err), false;
 	stage_done(c, "kernels", start);
-	return true;
-}
-
-/* ---- back end: launches to an engine -------------------------------------------------------- */
-
-bool
-compile_code(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
-{
-	HostOptions ho = { .cache_dir = o->cache_dir };
-	double start = clock_seconds();
-	const char *err = NULL;
-	HostCode code;
-
-	if (!host_compile(a, target_of(o), c->program->kernel.p, c->program->kernel.n, &ho, &code, &err))
-		return diag_error(d, (Span){ 0 }, "backend-failed", "%s", err), false;
-	c->code_cached = code.cached;
-	stage_done(c, "code", start);
-
-	start = clock_seconds();
-	c->image = engine_image(a, c->program, &(ProgCode){ .target = target_of(o)->name, .blob = code.code,
-	                        .bytes = code.bytes, .entry = code.entry }, 1, &c->image_bytes);
-	stage_done(c, "engine", start);
 	return true;
 }
 

@@ -16,6 +16,8 @@
 
 typedef struct KeyValue { const char *key, *value; } KeyValue;
 
+typedef enum CubinChoice { CUBIN_AUTO, CUBIN_FALSE, CUBIN_TRUE } CubinChoice;
+
 typedef struct CompileOptions {
 	const char *model;              /* .y12 file */
 	const char *weights;            /* NULL: none (dump, info); kernels get no constants then */
@@ -29,6 +31,9 @@ typedef struct CompileOptions {
 	size_t nparams;
 	const Target *target;           /* NULL: target_host() */
 	DType compute;                  /* what heavy ops work in; DT_NONE: f32 on hosts, f16 on GPUs */
+	CubinChoice cubin;              /* GPUs: machine code made by ptxas; AUTO: if there is one */
+	bool no_pdl;                    /* GPUs: no kernel begins before the one before it has ended */
+	int threads;                    /* of the back end; 0: one a processor */
 	const char *cache_dir;          /* NULL: no cache */
 	bool verify;                    /* after every pass */
 	FILE *log;                      /* pass_log; NULL: nowhere */

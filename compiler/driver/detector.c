@@ -15,6 +15,7 @@
 #include "backend/backend.h"
 #include "driver/detector.h"
 #include "driver/ui.h"
+#include "driver/verb.h"
 #include "engine/program.h"
 
 enum { MOST_ENGINES = 16, DETECTIONS = 300, STEP = 32 };
@@ -25,6 +26,7 @@ struct Detectors {
 	Arena *a;
 	int64_t fit[2];
 	y12_options run;
+	CompileOptions compile;         /* what they all share */
 	Detector *fixed;
 	Detector *kept[MOST_ENGINES];
 	int n;
@@ -204,16 +206,19 @@ image_for(Detectors *s, Detector *d, int n, const int64_t frame[2], size_t *byte
 	static const char *const entries[] = { "detect", NULL };
 	const Options *o = s->o;
 	Arena *work = arena_new();
-	CompileOptions co = {
-		.model = o->model, .weights = o->weights, .scale = o->scale,
-		.frame = { frame[0], frame[1] }, .fit = { s->fit[0], s->fit[1] },
-		.batch = n, .max_det = (int)MAX(o->max_det, DETECTIONS), .entries = entries,
-		.params = o->param.p, .nparams = o->param.n, .cache_dir = cache_dir_default(work),
-	};
+	CompileOptions co = s->compile;
 	Diag *diag = diag_new(work);
 	const void *image = NULL;
-	bool ok = compile_cached(work, diag, &co, &image, bytes, hit);
+	bool ok;
 
+	co.frame[0] = frame[0], co.frame[1] = frame[1];
+	co.fit[0] = s->fit[0], co.fit[1] = s->fit[1];
+	co.batch = n;
+	co.max_det = (int)MAX(o->max_det, DETECTIONS);
+	co.entries = entries;
+	co.params = o->param.p, co.nparams = o->param.n;
+	co.cache_dir = cache_dir_default(work);
+	ok = compile_cached(work, diag, &co, &image, bytes, hit);
 	if (diag_count(diag))
 		diag_print(diag, stderr, ui_color(stderr));
 	if (!ok) {
@@ -283,24 +288,22 @@ has_extension(const char *path, const char *const *ext, size_t n)
 	return false;
 }
 
-/* Whether predict has that device: seen before anything is compiled for it. */
-static int
-check_device(const char *device)
+/* The device that o names, and what to compile for it: seen before anything is compiled. */
+static bool
+choose_device(Detectors *s, int *code)
 {
-	static const char *const gpu[] = { "cuda", "gpu", "mps" };
-	const char *threads = strchr(device, ':');
-	size_t n = strcspn(device, ":");
-	bool host = (n == 4 && strncmp(device, "host", n) == 0) || (n == 3 && strncmp(device, "cpu", n) == 0);
+	const Options *o = s->o;
+	const char *wrong;
 
-	for (size_t i = 0; i < COUNT(gpu); i++)
-		if (strncmp(device, gpu[i], strlen(gpu[i])) == 0 || (device[0] >= '0' && device[0] <= '9')) {
-			ui_error("device=%s: predict runs on the processor only; leave it out, or write device=host", device);
-			return EXIT_RESOURCES;
-		}
-	if (host && (!threads || (threads[1] && !threads[1 + strspn(threads + 1, "0123456789")])))
-		return EXIT_OK;
-	ui_error("device=%s: there is host, and host:4 for four threads", device);
-	return EXIT_USAGE;
+	s->run = (y12_options){ .device = o->device, .threads = (int)o->threads, .cache_dir = cache_dir_default(s->a) };
+	s->compile = (CompileOptions){ .model = o->model, .weights = o->weights, .scale = o->scale };
+	if (!verb_device(o, &s->compile, code))
+		return false;
+	if ((wrong = verb_code_options(o, &s->compile))) {
+		ui_error("%s", wrong);
+		*code = EXIT_USAGE;
+	}
+	return !wrong;
 }
 
 static void
@@ -379,8 +382,7 @@ detectors_open(Arena *a, const Options *o, int *code)
 
 	s->o = o;
 	s->a = a;
-	s->run = (y12_options){ .device = o->device, .threads = (int)o->threads };
-	if ((*code = check_device(o->device)))
+	if (!choose_device(s, code))
 		return NULL;
 	*code = EXIT_USAGE;
 	if (is_engine(o->model)) {

@@ -8,7 +8,6 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -19,6 +18,7 @@
 #include "driver/inner.h"
 #include "driver/ui.h"
 #include "runtime/data/data.h"
+#include "runtime/yolo12c.h"
 
 typedef enum { FAULT, FINE, ABSENT } Verdict;
 
@@ -150,17 +150,33 @@ fonts(Report *r)
 		tell(r, FINE, "drawing", "boxes and letters");
 }
 
+/* Every GPU that the driver has; none is no fault. */
 static void
 cuda(Report *r)
 {
-	void *lib = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+	const char *ptxas = ptxas_path(r->a);
+	char why[1024];
+	y12_gpu g;
 
-	if (lib)
-		tell(r, ABSENT, "cuda", "a driver is here, but this build runs on the processor only");
+	for (int i = 0; i < 256; i++) {
+		char name[16];
+		y12_status s;
+
+		snprintf(name, sizeof name, "cuda:%d", i);
+		s = y12_device_find(name, &g, why, sizeof why);
+		if (!s)
+			tell(r, g.sm >= 75 ? FINE : ABSENT, name, "%s, sm_%d, %.1f GiB; driver for CUDA %d.%d%s", g.name, g.sm,
+			     (double)g.memory / (1 << 30), g.driver / 1000, g.driver % 1000 / 10,
+			     g.sm >= 75 ? "" : " -- code is made for sm_75 and later");
+		else if (i == 0)
+			tell(r, s == Y12_DEVICE ? FAULT : ABSENT, "cuda", "%s%s", why, s == Y12_DEVICE ? "" : " (not needed)");
+		if (s)
+			break;
+	}
+	if (ptxas)
+		tell(r, FINE, "ptxas", "%s", ptxas);
 	else
-		tell(r, ABSENT, "cuda", "no driver (libcuda.so.1); it is not needed: this build runs on the processor");
-	if (lib)
-		dlclose(lib);
+		tell(r, ABSENT, "ptxas", "none in PATH or /usr/local/cuda/bin (not needed: the driver compiles, more slowly)");
 }
 
 int

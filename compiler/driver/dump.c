@@ -5,7 +5,7 @@
  *     fold_bn … schedule    after that pass (passes.def)
  *     plan                  chart of the arena; out=x.svg: drawn; out=x.g: the graphs' text
  *     kir                   kernels and launches
- *     ll, ll_opt, asm       of kernel=NAME, or of all kernels
+ *     ll, ll_opt, asm, ptx  of kernel=NAME, or of all kernels
  *
  * What out= writes, `run` reads, and `dump` can take further: model=x.g.
  *
@@ -101,22 +101,36 @@ dump_kir(const Options *o, Diag *d, Stage *s)
 	return stage_program(o->a, d, s) && stage_write(o->a, d, s, o->out);
 }
 
+/* One kernel after the front half of its back end, or all of it. */
+static const char *
+code_text(const Options *o, const Stage *s, const Kernel *k, const char **err)
+{
+	const Target *t = s->o.target ? s->o.target : target_host();
+	bool ll = strcmp(o->stage, "ll") == 0, opt = strcmp(o->stage, "ll_opt") == 0;
+
+	if (t->kind == TARGET_GPU)
+		return nvptx_text(o->a, t, k, ll ? NV_TEXT_LL : opt ? NV_TEXT_LL_OPT : NV_TEXT_PTX,
+		                  &(NvOptions){ .pdl = o->pdl && t->has & GPU_PDL }, err);
+	return host_text(o->a, t, k, ll ? HOST_TEXT_LL : opt ? HOST_TEXT_LL_OPT : HOST_TEXT_ASM, err);
+}
+
 static bool
 dump_code(const Options *o, Diag *d, Stage *s)
 {
-	HostText what = strcmp(o->stage, "asm") == 0 ? HOST_TEXT_ASM : strcmp(o->stage, "ll") == 0 ? HOST_TEXT_LL : HOST_TEXT_LL_OPT;
 	const char *err = NULL, *text;
 	size_t shown = 0;
 	FileOut f;
 
 	if (!stage_program(o->a, d, s) || !begin(o, d, &f))
 		return false;
+	if (strcmp(o->stage, "ptx") == 0 && (!s->o.target || s->o.target->kind != TARGET_GPU))
+		err = "ptx is for GPUs: write target=sm_90a";
 	for (size_t i = 0; i < s->c.program->kernel.n && !err; i++) {
 		const Kernel *k = s->c.program->kernel.p[i];
 
 		if (o->kernel && strcmp(o->kernel, k->name) != 0)
 			continue;
-		if ((text = host_text(o->a, s->o.target ? s->o.target : target_host(), k, what, &err)))
+		if ((text = code_text(o, s, k, &err)))
 			fprintf(f.f, "%s%s", shown++ ? "\n" : "", text);
 	}
 	if (!err && !shown && o->kernel) {
@@ -141,7 +155,7 @@ dump_code(const Options *o, Diag *d, Stage *s)
 /* before and after the passes */
 static const struct { const char *name; DumpFn *dump; } stages[] = {
 	{ "ast", dump_ast }, { "graph", dump_graph }, { "plan", dump_plan },
-	{ "kir", dump_kir }, { "ll", dump_code }, { "ll_opt", dump_code }, { "asm", dump_code },
+	{ "kir", dump_kir }, { "ll", dump_code }, { "ll_opt", dump_code }, { "asm", dump_code }, { "ptx", dump_code },
 };
 
 static DumpFn *

@@ -1,4 +1,4 @@
-/* inner.h -- what compile.c leaves to frontend.c: names, paths, and who a launch works for.
+/* inner.h -- what the files of the compiler share: names, paths, choices, and who a launch works for.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -24,5 +24,14 @@ Phase phase_of(const Graph *g, uint32_t group);
 
 /* Path of the layer that a group computes, or of the nearest one before it. */
 const char *layer_of(const Graph *g, uint32_t group);
+
+/* What the options come to. */
+const Target *target_of(const CompileOptions *o);
+DType compute_of(const CompileOptions *o);
+bool code_wants_cubin(Arena *a, const CompileOptions *o);
+bool code_is_kir(void);         /* kernels stay text, for the driver of the tests */
+
+double stage_clock(void);
+void stage_done(Compiled *c, const char *stage, double since);
 
 #endif

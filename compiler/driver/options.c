@@ -38,7 +38,7 @@ static const struct { const char *key, *says; } foreign[] = {
 	{ "task", "leave it out: detection is the only task" },
 	{ "mode", "the verb comes first: yolo12c predict …" },
 	{ "verbose", "write quiet=true or quiet=false" },
-	{ "half", "host code computes in fp32" },
+	{ "half", "write precision=f16" },
 	{ "augment", "there is no test-time augmentation" },
 	{ "show", "there is no window; look at the pictures that are saved" },
 	{ "show_boxes", "boxes are always drawn; save=false writes no pictures" },

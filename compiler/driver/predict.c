@@ -262,7 +262,7 @@ all_batches(Run *r, int batch)
 static void
 notices(const Options *o, const y12_source *s)
 {
-	const char *precision = getenv("YOLO12C_PRECISION"), *attention = getenv("YOLO12C_ATTN");
+	const char *attention = getenv("YOLO12C_ATTN");
 
 	if (s->videos)
 		ui_warning("%zu video%s left out: only pictures can be read yet", s->videos, s->videos > 1 ? "s are" : " is");
@@ -271,10 +271,8 @@ notices(const Options *o, const y12_source *s)
 		        s->renamed > 1 ? "s have" : " has", s->renamed > 1 ? "their" : "its");
 	if (o->save_conf && !o->save_txt)
 		ui_warning("save_conf=true does nothing without save_txt=true");
-	if (precision && (strcmp(precision, "fp16") == 0 || strcmp(precision, "bf16") == 0))
-		ui_note("YOLO12C_PRECISION=%s: host code computes in fp32", precision);
 	if (attention && strcmp(attention, "reference") == 0)
-		ui_note("YOLO12C_ATTN=reference: host code has one kernel for attention, and uses it");
+		ui_note("YOLO12C_ATTN=reference: there is one kernel for attention, and it is used");
 }
 
 int

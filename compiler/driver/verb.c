@@ -2,8 +2,11 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <stdlib.h>
+
 #include "driver/ui.h"
 #include "driver/verb.h"
+#include "runtime/yolo12c.h"
 
 /* "forward,detect" -> both, and NULL */
 static const char *const *
@@ -42,6 +45,87 @@ target(Diag *d, const char *name, const Target **t)
 	return false;
 }
 
+/* The newest target whose code a GPU runs; NULL: it is too old for all of them. */
+static const Target *
+target_for(int sm)
+{
+	const char *const *name;
+	const Target *best = NULL;
+	size_t n;
+
+	name = target_names(&n);
+	for (size_t i = 0; i < n; i++) {
+		const Target *t = target_named(name[i]);
+		bool only = t && t->name[strlen(t->name) - 1] == 'a';
+
+		if (t && t->kind == TARGET_GPU && (only ? t->sm == sm : t->sm <= sm) && (!best || t->sm >= best->sm))
+			best = t;
+	}
+	return best;
+}
+
+bool
+verb_device(const Options *o, CompileOptions *co, int *code)
+{
+	char why[1024];
+	y12_gpu gpu;
+	y12_status s = y12_device_find(o->device, &gpu, why, sizeof why);
+
+	if (s) {
+		ui_error("%s", why);
+		*code = s == Y12_DEVICE ? EXIT_FAILED : EXIT_RESOURCES;
+		return false;
+	}
+	if (strcmp(gpu.kind, "cuda") != 0 || co->target)
+		return true;
+	if (!(co->target = target_for(gpu.sm))) {
+		ui_error("cuda:%d: %s is an sm_%d; code can be made for sm_75 and later", gpu.number, gpu.name, gpu.sm);
+		*code = EXIT_RESOURCES;
+	}
+	return co->target != NULL;
+}
+
+static bool
+precision(const char *s, DType *dt)
+{
+	static const struct { const char *name; DType dt; } row[] = {
+		{ "auto", DT_NONE }, { "f32", DT_F32 }, { "fp32", DT_F32 }, { "f16", DT_F16 }, { "fp16", DT_F16 },
+		{ "half", DT_F16 }, { "bf16", DT_BF16 },
+	};
+
+	for (size_t i = 0; i < COUNT(row); i++)
+		if (strcmp(s, row[i].name) == 0)
+			return *dt = row[i].dt, true;
+	return false;
+}
+
+const char *
+verb_code_options(const Options *o, CompileOptions *co)
+{
+	static const char *const cubin[] = { [CUBIN_AUTO] = "auto", [CUBIN_FALSE] = "false", [CUBIN_TRUE] = "true" };
+	const char *env = getenv("YOLO12C_PRECISION"), *p = o->precision ? o->precision : env && *env ? env : "auto";
+	const Target *t = co->target ? co->target : target_host();
+	size_t i = 0;
+
+	co->no_pdl = !o->pdl;
+	if (!precision(p, &co->compute))
+		return arena_printf(o->a, "precision=%s: it must be auto, f32, f16 or bf16", p);
+	if (t->kind == TARGET_HOST && (co->compute == DT_F16 || co->compute == DT_BF16)) {
+		if (o->precision)
+			return arena_printf(o->a, "precision=%s: code for processors computes in f32", p);
+		ui_note("YOLO12C_PRECISION=%s: code for processors computes in f32", p);
+		co->compute = DT_F32;
+	}
+	if (co->compute == DT_BF16 && t->kind == TARGET_GPU && !(t->has & GPU_BF16))
+		return arena_printf(o->a, "precision=bf16: an %s has no bf16; it has f16", t->name);
+	while (i < COUNT(cubin) && strcmp(o->cubin, cubin[i]) != 0)
+		i++;
+	if (i == COUNT(cubin))
+		return arena_printf(o->a, "cubin=%s: it must be auto, true or false", o->cubin);
+	co->cubin = (CubinChoice)i;
+	return NULL;
+}
+
 bool
 verb_compile_options(const Options *o, Diag *d, CompileOptions *co)
 {
@@ -55,7 +139,13 @@ verb_compile_options(const Options *o, Diag *d, CompileOptions *co)
 		co->batch = (int)o->batch;
 	if (o->given[KEY_max_det])
 		co->max_det = (int)o->max_det;
-	return target(d, o->target, &co->target);
+	const char *wrong;
+
+	if (!target(d, o->target, &co->target))
+		return false;
+	if ((wrong = verb_code_options(o, co)))
+		diag_error(d, (Span){ 0 }, "option", "%s", wrong);
+	return !wrong;
 }
 
 /* Errors that are not about what the user gave. */

@@ -10,6 +10,13 @@
 /* What the user gave, and no more: a model has its own defaults.  False: an error is in d. */
 bool verb_compile_options(const Options *o, Diag *d, CompileOptions *co);
 
+/* The device of device=: looked for, and co->target set to code for it if target= does not say.  False: said on
+ * stderr, *code is what to exit with. */
+bool verb_device(const Options *o, CompileOptions *co, int *code);
+
+/* precision=, cubin= and pdl=, as said or by the environment.  NULL, or what is wrong with them. */
+const char *verb_code_options(const Options *o, CompileOptions *co);
+
 /* Prints what is in d to standard error.  EXIT_OK without errors; EXIT_INPUT if what was given is at fault,
  * EXIT_FAILED if it is not. */
 int verb_end(const Diag *d);

@@ -64,6 +64,7 @@ enum {
 	CUDA_ERROR_UNKNOWN = 999,
 
 	CU_MAJOR = 75, CU_MINOR = 76, CU_SHARED_OPTIN = 97,     /* device attributes */
+	CU_CLOCK = 13, CU_PROCESSORS = 16, CU_MEMORY_CLOCK = 36,
 	CU_MAX_DYNAMIC_SHARED = 8, CU_NON_PORTABLE_CLUSTER = 14,        /* function attributes */
 	CU_ATTR_CLUSTER = 4, CU_ATTR_PROGRAMMATIC = 6,          /* launch attributes */
 	CU_JIT_ERROR_LOG = 5, CU_JIT_ERROR_LOG_SIZE = 6,

@@ -36,6 +36,8 @@ typedef struct Device {
 	y12_status (*fetch)(y12_engine *e, const y12e_entry *n);
 	/* all launches, `repeats` times in a row; time of each */
 	y12_status (*bench)(y12_engine *e, const y12e_entry *n, size_t repeats, double *seconds);
+	/* what there is, without opening it; e: for messages alone */
+	y12_status (*find)(y12_engine *e, int number, y12_gpu *out);
 	/* a fact (y12_device), NULL: not known */
 	const char *(*fact)(const y12_engine *e, const char *what);
 } Device;

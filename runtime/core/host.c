@@ -216,6 +216,13 @@ host_bench(y12_engine *e, const y12e_entry *n, size_t repeats, double *seconds)
 	return Y12_OK;
 }
 
+static y12_status
+host_find(y12_engine *e, int number, y12_gpu *out)
+{
+	(void)e, (void)number, (void)out;
+	return Y12_OK;
+}
+
 static const char *
 host_fact(const y12_engine *e, const char *what)
 {
@@ -225,5 +232,5 @@ host_fact(const y12_engine *e, const char *what)
 
 const Device device_host = {
 	.name = "host", .open = host_open, .close = host_close, .upload = host_upload, .launch = host_launch,
-	.fetch = host_fetch, .bench = host_bench, .fact = host_fact,
+	.fetch = host_fetch, .bench = host_bench, .find = host_find, .fact = host_fact,
 };

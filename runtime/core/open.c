@@ -307,6 +307,26 @@ parse_device(y12_engine *e, const char *text, const Device **device, int *number
 	                text);
 }
 
+y12_status
+y12_device_find(const char *text, y12_gpu *out, char *message, size_t size)
+{
+	y12_engine *e = calloc(1, sizeof *e);
+	const Device *device = NULL;
+	int number = 0;
+	y12_status s = Y12_NOMEMORY;
+
+	*out = (y12_gpu){ .number = 0 };
+	if (e && !(s = parse_device(e, text, &device, &number))) {
+		snprintf(out->kind, sizeof out->kind, "%s", device->name);
+		out->number = number;
+		s = device->find(e, number, out);
+	}
+	if (message && size)
+		snprintf(message, size, "%s", e ? e->message : "out of memory");
+	free(e);
+	return s;
+}
+
 /* Gives back all that the engine has.  Only the message is left, so that whoever asks an
  * engine that did not open gets empty answers. */
 static void

@@ -361,8 +361,24 @@ cuDeviceGetAttribute(int *value, int attribute, CUdevice dev)
 {
 	CALL("cuDeviceGetAttribute");
 	NEED(dev >= 0 && dev < set_gpus, CUDA_ERROR_INVALID_DEVICE);
-	NEED(attribute == CU_MAJOR || attribute == CU_MINOR || attribute == CU_SHARED_OPTIN, CUDA_ERROR_INVALID_VALUE);
-	*value = (int)(attribute == CU_MAJOR ? set_sm / 10 : attribute == CU_MINOR ? set_sm % 10 : 227 << 10);
+	switch (attribute) {
+	case CU_MAJOR:        *value = (int)(set_sm / 10); break;
+	case CU_MINOR:        *value = (int)(set_sm % 10); break;
+	case CU_SHARED_OPTIN: *value = 227 << 10; break;
+	case CU_PROCESSORS:   *value = 4; break;
+	case CU_CLOCK:
+	case CU_MEMORY_CLOCK: *value = 1000000; break;
+	default:              return CUDA_ERROR_INVALID_VALUE;
+	}
+	return CUDA_SUCCESS;
+}
+
+CUresult
+cuDeviceTotalMem_v2(size_t *bytes, CUdevice dev)
+{
+	CALL("cuDeviceTotalMem");
+	NEED(dev >= 0 && dev < set_gpus, CUDA_ERROR_INVALID_DEVICE);
+	*bytes = (size_t)set_memory;
 	return CUDA_SUCCESS;
 }
 

@@ -161,7 +161,7 @@ habits(void **state)
 	refuses("predict frob", "frob: arguments are written key=value; see: yolo12c help predict\n");
 	refuses("detect predict source=x", "detect: leave it out, detection is the only task; write: yolo12c predict …\n");
 	refuses("predict task=detect", "task: leave it out: detection is the only task\n");
-	refuses("predict half=true", "half: host code computes in fp32\n");
+	refuses("predict half=true", "half: write precision=f16\n");
 }
 
 static void
