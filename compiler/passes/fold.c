@@ -20,6 +20,7 @@
 
 enum {
 	SMALL = 1 << 20,        /* bytes that a constant may take, whatever it is made from */
+	COUNTED = 1 << 26,      /* … if it is an iota: kernels make larger ones as they go */
 	DEEP = 200,             /* steps of one expression; a longer one is folded in pieces */
 };
 
@@ -56,7 +57,7 @@ look_at(Fold *f, Val v)
 		in += type_bytes(&graph_node(f->g, x)->type);
 	}
 	f->depth[v] = depth;
-	f->constant[v] = depth <= DEEP && (n->op == OP_iota || out <= MAX(2 * in, SMALL));
+	f->constant[v] = depth <= DEEP && out <= (n->op == OP_iota ? COUNTED : MAX(2 * in, SMALL));
 }
 
 static Tensor *

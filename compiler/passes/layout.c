@@ -35,7 +35,7 @@ static Val
 rewrite(Graph *g, Val v)
 {
 	Node n = *graph_node(g, v);
-	Val arg[3];
+	Val *arg = NEWN(g->a, Val, (size_t)n.narg);
 	Attr *attr = NEWN(g->a, Attr, (size_t)n.nattr + 1);
 	int nattr = 0;
 

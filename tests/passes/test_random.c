@@ -125,6 +125,33 @@ make_conv(Make *m)
 	}
 }
 
+/* A convolution whose channels are cut into heads, and each head into parts. */
+static void
+make_heads(Make *m)
+{
+	Val x = some_of_rank(m, 4), y, w;
+
+	if (!x || type_count(type(m, x)) > 1000)
+		return;
+
+	int64_t heads = 2, each = 3, c = type(m, x)->dim[1];
+	int64_t split[] = { type(m, x)->dim[0], heads, each, type(m, x)->dim[2], type(m, x)->dim[3] };
+	Attr shape = attr_of_ints(m->g->a, A_shape, split, 5);
+	const char *err;
+
+	w = weights(m, 4, (int64_t[]){ heads * each, c, 1, 1 }, -0.5, 0.5);
+	y = graph_make(m->g, OP_conv2d, (Val[]){ x, w }, 2, NULL, 0, &err);
+	y = graph_make(m->g, OP_reshape, &y, 1, &shape, 1, &err);
+	for (int half = 0; half < 2; half++) {
+		const Attr cut[] = { attr_of_int(A_axis, 2), attr_of_int(A_begin, half), attr_of_int(A_end, half ? 3 : 1) };
+		int64_t whole[] = { split[0], heads * (1 + half), split[3], split[4] };
+		Val part = graph_make(m->g, OP_slice, &y, 1, cut, 3, &err);
+
+		shape = attr_of_ints(m->g->a, A_shape, whole, 4);
+		make(m, OP_reshape, &part, 1, &shape, 1);
+	}
+}
+
 static void
 make_unary(Make *m)
 {
@@ -363,7 +390,7 @@ static Graph *
 random_graph(Arena *a, uint64_t seed)
 {
 	static Maker *const maker[] = {
-		make_conv, make_conv, make_conv, make_unary, make_unary, make_binary, make_binary, make_binary,
+		make_conv, make_conv, make_conv, make_heads, make_unary, make_unary, make_binary, make_binary, make_binary,
 		make_select, make_cast, make_permute, make_permute, make_reshape, make_slices, make_slices,
 		make_concat, make_concat, make_concat, make_broadcast, make_resize, make_reduce, make_pool,
 		make_attention, make_matmul,
