@@ -13,6 +13,7 @@
 #include "driver/inner.h"
 #include "driver/verb.h"
 #include "dsl/ast.h"
+#include "elab/elab.h"
 
 typedef VEC(const char *) Files;
 
@@ -162,6 +163,13 @@ file(Docs *docs, Diag *d, const char *path)
 			show(docs, m->src, m->ast->kid[i], module);
 }
 
+/* Where the library says more of what is built in. */
+static const struct { const char *builtin, *see; } wrapped[] = {
+	{ "nms", "suppress of std.post" }, { "conv2d", "Conv2d of std.blocks" }, { "batch_norm", "BatchNorm of std.blocks" },
+	{ "attention", "AAttn of std.blocks" }, { "fit", "letterbox of std.picture" }, { "warp", "letterbox of std.picture" },
+	{ "resize", "Upsample of std.blocks" }, { "concat", "Concat of std.blocks" },
+};
+
 int
 verb_doc(const Options *o)
 {
@@ -184,6 +192,16 @@ verb_doc(const Options *o)
 	for (size_t i = 0; i < (docs.whole ? 1 : files.n); i++)
 		file(&docs, d, files.p[i]);
 	if (docs.want && !docs.shown && !diag_errors(d)) {
+		const char *builtin = elab_builtin(o->a, docs.want), *line = builtin;
+
+		for (; line && *line; line += strcspn(line, "\n"), line += *line == '\n')
+			printf("%s%.*s%s\n", line == builtin ? "" : "    ", (int)strcspn(line, "\n"), line, line == builtin ? "   [built in]" : "");
+		for (size_t i = 0; builtin && i < COUNT(wrapped); i++)
+			if (strcmp(docs.want, wrapped[i].builtin) == 0)
+				printf("    See %s, which is made of it.\n", wrapped[i].see);
+		if (builtin)
+			return verb_end(d);
+
 		const char *near = did_you_mean(docs.want, docs.name.p, docs.name.n);
 
 		return verb_usage(o, near ? "nothing is called %s; did you mean %s?" : "nothing is called %s", docs.want, near);

@@ -44,14 +44,14 @@ verb_help(const Options *o)
 	if (!o->noperand) {
 		fputs("yolo12c VERB key=value …\n\n", stdout);
 		for (int v = 0; v < VERB_COUNT; v++)
-			printf("  %-9s  %s\n", verb_table[v].name, verb_table[v].help);
+			printf("  %-13s  %s\n", verb_names[v], verb_table[v].help);
 		fputs("\nThe keys of a verb: yolo12c help VERB.  Exit codes: 0 done, 1 failed, 2 wrong usage, 3 bad input,\n"
 		      "4 no memory, room or device, 5 a check found a difference, 130 interrupted.\n", stdout);
 		return EXIT_OK;
 	}
 	for (int v = 0; v < VERB_COUNT; v++)
-		if (strcmp(o->operand[0], verb_table[v].name) == 0) {
-			printf("yolo12c %s -- %s\n\n", verb_table[v].name, verb_table[v].help);
+		if (strcmp(o->operand[0], verb_names[v]) == 0) {
+			printf("yolo12c %s -- %s\n\n", verb_names[v], verb_table[v].help);
 			options_help(stdout, (VerbId)v);
 			return EXIT_OK;
 		}

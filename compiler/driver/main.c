@@ -6,7 +6,7 @@
 #include "driver/ui.h"
 
 const VerbInfo verb_table[VERB_COUNT] = {
-#define VERB(name, operands, help) { #name, operands, help, verb_##name },
+#define VERB(name, operands, help) { operands, help, verb_##name },
 #include "driver/verbs.def"
 #undef VERB
 };
@@ -24,6 +24,9 @@ main(int argc, char **argv)
 		code = EXIT_USAGE;
 	} else if (!options_parse(a, argc - 1, argv + 1, &o, &msg) || !environment_parse(a, &msg)) {
 		ui_lines(text_str(&msg));
+		code = EXIT_USAGE;
+	} else if (!ui_set_color(o.color)) {
+		ui_error("color=%s: it must be auto, always or never", o.color);
 		code = EXIT_USAGE;
 	} else {
 		code = verb_table[o.verb].run(&o);

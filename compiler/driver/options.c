@@ -21,11 +21,15 @@ const KeyInfo key_info[KEY_COUNT] = {
 #undef KEY
 };
 
+#define SPELL_(name) #name
+#define SPELL(name) SPELL_(name)
+#define explain_error explain-error
 const char *const verb_names[VERB_COUNT] = {
-#define VERB(name, operands, help) #name,
+#define VERB(name, operands, help) SPELL(name),
 #include "driver/verbs.def"
 #undef VERB
 };
+#undef explain_error
 
 static const int verb_operands[VERB_COUNT] = {
 #define VERB(name, operands, help) operands,
@@ -240,6 +244,8 @@ take_pair(Options *o, const char *arg, const char *equals, Text *msg)
 			return;
 		}
 	}
+	if (o->verb == VERB_train && (!k || !takes(o->verb, k)))
+		return;                 /* its keys come with it; until then it says that it does nothing */
 	if (!k || !takes(o->verb, k)) {
 		no_such_key(o, k, name, msg);
 		return;
@@ -322,13 +328,22 @@ explain(const Options *o, int argc, char *const *argv, Text *msg)
 	return used;
 }
 
+/* explain_error is explain-error */
+static bool
+same_word(const char *a, const char *b)
+{
+	for (; *a && (*a == *b || (*a == '_' && *b == '-')); a++, b++)
+		continue;
+	return !*a && !*b;
+}
+
 static bool
 find_verb(Options *o, const char *word, Text *msg)
 {
 	const char *near;
 
 	for (int v = 0; v < VERB_COUNT; v++)
-		if (strcmp(word, verb_names[v]) == 0) {
+		if (same_word(word, verb_names[v])) {
 			o->verb = (VerbId)v;
 			return true;
 		}
@@ -380,6 +395,17 @@ options_parse(Arena *a, int argc, char *const *argv, Options *o, Text *msg)
 		return argc == 0;
 	for (int i = 1; i < argc; ) {
 		const char *equals = argv[i][0] == '-' ? NULL : strchr(argv[i], '=');
+
+		if (strncmp(argv[i], "--color=", 8) == 0) {             /* as other programs have it */
+			take_pair(o, argv[i] + 2, argv[i] + 7, msg);
+			i++;
+			continue;
+		}
+		if (strcmp(argv[i], "--check") == 0 && o->verb == VERB_fmt) {
+			o->check = true;
+			i++;
+			continue;
+		}
 
 		if (equals && equals > argv[i]) {
 			take_pair(o, argv[i++], equals, msg);

@@ -57,7 +57,6 @@ typedef struct Options {
 typedef int VerbFn(const Options *o);   /* returns an exit code */
 
 typedef struct VerbInfo {
-	const char *name;
 	int operands;
 	const char *help;
 	VerbFn *run;

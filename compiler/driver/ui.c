@@ -10,10 +10,27 @@
 #include "driver/ui.h"
 
 static bool bar_shown;
+static enum { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER } color_choice;
+
+bool
+ui_set_color(const char *choice)
+{
+	static const char *const word[] = { [COLOR_AUTO] = "auto", [COLOR_ALWAYS] = "always", [COLOR_NEVER] = "never" };
+
+	for (size_t i = 0; i < COUNT(word); i++)
+		if (strcmp(choice, word[i]) == 0) {
+			color_choice = (int)i;
+			return true;
+		}
+	return false;
+}
 
 bool
 ui_color(FILE *f)
 {
+	if (color_choice != COLOR_AUTO)
+		return color_choice == COLOR_ALWAYS;
+
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
 
 	return isatty(fileno(f)) && !(no && *no) && term && strcmp(term, "dumb") != 0;

@@ -7,7 +7,10 @@
 
 #include "base/base.h"
 
-/* A terminal, and NO_COLOR is not set. */
+/* auto, always or never; false: none of them. */
+bool ui_set_color(const char *choice);
+
+/* If not said otherwise: a terminal, and NO_COLOR is not set. */
 bool ui_color(FILE *f);
 
 void ui_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -3,11 +3,11 @@ yolo12c_SOURCES += \
 	compiler/driver/verb.h compiler/driver/tensors.h compiler/driver/verb.c compiler/driver/tensors.c \
 	compiler/driver/info.c compiler/driver/inspect.c compiler/driver/convert.c compiler/driver/fmt.c \
 	compiler/driver/dump.c compiler/driver/run.c compiler/driver/build.c compiler/driver/bench.c \
-	compiler/driver/doc.c
+	compiler/driver/doc.c compiler/driver/check.c compiler/driver/explain.c compiler/driver/complete.c
 
 check_PROGRAMS += tests/driver/make_weights
-TESTS += tests/driver/stages.sh
-EXTRA_DIST += tests/driver/stages.sh tests/driver/tiny.y12
+TESTS += tests/driver/stages.sh tests/driver/front.sh
+EXTRA_DIST += tests/driver/stages.sh tests/driver/front.sh tests/driver/tiny.y12
 tests_driver_make_weights_SOURCES = tests/driver/make_weights.c
 tests_driver_make_weights_LDADD = libelab.la libdsl.la libweights.la libgraph.la libbase.la -lm
 if HAVE_CMOCKA

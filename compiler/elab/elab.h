@@ -93,4 +93,7 @@ bool elab_check(Arena *a, Diag *d, const Module *m, const ElabOptions *opt);
 /* Parameters of the model that a spec offers, for help texts: names in *names. */
 size_t elab_model_params(Arena *a, const Module *m, const char *model, const char *const **names);
 
+/* What is built in under this name: how it is called, and a line of its shapes; or NULL. */
+const char *elab_builtin(Arena *a, const char *name);
+
 #endif

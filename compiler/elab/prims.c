@@ -852,6 +852,33 @@ read_signature(Arena *a, Prim *p)
 	}
 }
 
+/* "conv2d(x, weight, bias?, stride: 1, ...)", and for an operation its shapes */
+const char *
+elab_builtin(Arena *a, const char *name)
+{
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		Prim p = rows[i];
+		Text t = { .a = a };
+
+		if (strcmp(p.name, name))
+			continue;
+		read_signature(a, &p);
+		text_printf(&t, "%s(", name);
+		for (int k = 0; k < p.n; k++) {
+			const PrimFormal *f = &p.f[k];
+
+			text_printf(&t, "%s%s%s", k ? ", " : "", f->name, f->rest ? " ..." : f->mode == '?' ? "?" : "");
+			if (f->mode == '=' || f->mode == '~')
+				text_printf(&t, ": %s", f->def);
+		}
+		text_put(&t, ")");
+		if (p.op != OP_none)
+			text_printf(&t, "\n%s", op_info[p.op].shapes);
+		return text_str(&t);
+	}
+	return NULL;
+}
+
 Env *
 prims_env(Arena *a)
 {
