@@ -345,6 +345,13 @@ constant(Interp *I, Span at, Value v, DType dt, int rank)
 static Value
 arith_tensors(Interp *I, AstOp op, Value x, Value y, Span at)
 {
+	if (!body_meet(I, &x, &y, at))
+		return V(ERROR);
+	if (op == AOP_div && I->body) {
+		x = body_real(I, x, at);
+		y = body_real(I, y, at);
+	}
+
 	const Type *t = type_at(I, x.kind == V_TENSOR ? x : y);
 	DType dt = t->dt;
 	int rank = t->rank;
@@ -373,6 +380,11 @@ arith_tensors(Interp *I, AstOp op, Value x, Value y, Span at)
 static Value
 arith_in(Interp *I, Value x, Value y, Span at)
 {
+	if (y.kind == V_RANGE && x.kind == V_TENSOR) {
+		Value lo = arith(I, AOP_ge, x, V(INT, .i = y.i), at);
+
+		return y.hi == INT64_MAX ? lo : arith(I, AOP_and, lo, arith(I, AOP_lt, x, V(INT, .i = y.hi), at), at);
+	}
 	if (y.kind == V_RANGE && is_number(x))
 		return V(BOOL, .b = number(x) >= (double)y.i && number(x) < (double)y.hi);
 	if (y.kind != V_LIST && y.kind != V_TUPLE)
@@ -429,7 +441,7 @@ eval_binary(Interp *I, Env *e, const Ast *a, const char *name)
 		if (x.b == (a->op == AOP_or))
 			return x;
 		y = eval(I, e, a->kid[1], name);
-		if (y.kind == V_BOOL || y.kind == V_ERROR)
+		if (y.kind == V_BOOL || y.kind == V_ERROR || (y.kind == V_TENSOR && type_at(I, y)->dt == DT_BOOL))
 			return y;
 		return fail(I, a->at, "type", "`%s` needs a bool, but its right side is %s", ast_op_text(a->op), value_kind(y));
 	}
@@ -903,7 +915,7 @@ call_fn(Interp *I, Env *caller, const Fn *f, const Ast *call, Args *g, Span at, 
 		return fail(I, formals->span, "limit", "%s has more than %d arguments", what, ELAB_MAX_FORMALS);
 	for (int i = 0; i < formals->n; i++)
 		formal[i] = formals->kid[i]->name;
-	if (block && (!I->g || I->warp))
+	if (block && (!I->g || I->warp || I->body))
 		return fail(I, at, "place", "%s is a block: it can be called inside an entry only", what);
 	if (!place_args(I, g, what, formal, formals->n, false, at))
 		return V(ERROR);
@@ -1212,6 +1224,8 @@ tensor_field(Interp *I, Value x, const Ast *a)
 	static const char *const names[] = { "batch", "channels", "height", "width", "shape", "rank", "dtype" };
 	const Type *t = type_at(I, x);
 
+	if (body_is_int(I, x) && (!strcmp(a->name, "y") || !strcmp(a->name, "x")))
+		return body_place(I, x, a->name[0] == 'x', a->at);
 	for (size_t i = 0; i < COUNT(side); i++)
 		if (!strcmp(a->name, side[i].name)) {
 			if (t->rank < 2 || side[i].axis >= t->rank)
@@ -1432,7 +1446,7 @@ run_layers(Interp *I, Env *e, const Ast *a, const char *name)
 	Scope *outer = I->scope, *s;
 	Value v;
 
-	if (!I->g || I->warp)
+	if (!I->g || I->warp || I->body)
 		return fail(I, a->span, "place", "layers belong into an entry, or a function that an entry calls");
 	if (a->name && *a->name && !path_ok(I, a->name, a->at))
 		return V(ERROR);
@@ -1626,6 +1640,8 @@ eval(Interp *I, Env *e, const Ast *a, const char *name)
 	I->nest++;
 	v = eval_kind(I, e, a, name);
 	I->nest--;
+	if (I->body)
+		v = capture(I, v, a->kind == AST_name ? a->name : NULL);
 	if (v.kind == V_LIST || v.kind == V_TUPLE) {
 		if (v.items->depth > ELAB_MAX_DEPTH)
 			return give_up(I, a->span, "lists are nested more than %d deep", ELAB_MAX_DEPTH);

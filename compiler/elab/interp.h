@@ -3,6 +3,7 @@
  * value.c   compile-time values: text, equality
  * scope.c   paths in the model, and the parameters that live there
  * interp.c  expressions, statements, calls
+ * attend.c  mask and score of an attention
  * prims.c   what is not written in .y12: numbers, and one row of prims.def an op
  * elab.c    modules, the model's parameters, entries
  *
@@ -12,6 +13,7 @@
 #define Y12_ELAB_INTERP_H
 
 #include "elab/elab.h"
+#include "graph/body.h"
 
 /* ---- values ---------------------------------------------------------------------- */
 
@@ -52,6 +54,7 @@ struct Value {
 	};
 	union {
 		int64_t hi;             /* RANGE: [i, hi) */
+		const Graph *g;         /* TENSOR: where v is */
 		const Ast *choices;     /* SYMBOL: the one_of(...) it was taken from, or NULL */
 	};
 };
@@ -140,6 +143,7 @@ struct Interp {
 	int run;                /* number of the entry at hand */
 	int layer;              /* -1: outside */
 	const Ast *warp;        /* the warp under way, in a graph of scalars; or NULL */
+	struct BodyCx *body;    /* mask or score under way, in a graph of pairs; or NULL */
 	const char *ret_name;   /* the name that `return` gives to its value */
 	bool returned;
 	Value ret;
@@ -220,7 +224,21 @@ Value constant(Interp *I, Span at, Value v, DType dt, int rank);        /* a num
 static inline const Type *
 type_at(const Interp *I, Value v)
 {
-	return &graph_node(I->g, v.v)->type;
+	(void)I;
+	return &graph_node(v.g, v.v)->type;
 }
+
+/* ---- mask and score: attend.c ---------------------------------------------------------- */
+
+bool make_body(Interp *I, const PrimCall *c, Value mask, Value score, Graph **body, const Value **more, int *nmore);
+bool is_capture(const Interp *I, Value v);
+Value capture(Interp *I, Value v, const char *name);
+bool body_is_int(const Interp *I, Value v);
+Value body_real(Interp *I, Value v, Span at);           /* v itself unless it is an int of a body */
+bool body_meet(Interp *I, Value *x, Value *y, Span at);
+Value body_place(Interp *I, Value v, bool column, Span at);
+Value body_index(Interp *I, Value x, const Value *sub, size_t n, const Ast *a);
+bool body_args(Interp *I, OpKind op, Value *arg, int narg, Span at);
+bool body_takes(Interp *I, Val v, Span at);
 
 #endif

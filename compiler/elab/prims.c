@@ -29,7 +29,9 @@ node_done(Interp *I, Val v, Span at)
 		I->stop = true;
 		return V(ERROR);
 	}
-	return V(TENSOR, .v = v);
+	if (I->body && !body_takes(I, v, at))
+		return V(ERROR);
+	return V(TENSOR, .v = v, .g = I->g);
 }
 
 /* "the arguments are: f32[1,64,80,80] (model.3), f32[64,32,3,3] (model.4.conv.weight)" */
@@ -40,7 +42,7 @@ args_note(Interp *I, const Value *arg, int narg)
 
 	text_put(&t, narg == 1 ? "the argument is: " : "the arguments are: ");
 	for (int i = 0; i < narg && i < 6; i++) {
-		const Node *n = graph_node(I->g, arg[i].v);
+		const Node *n = graph_node(arg[i].g, arg[i].v);
 
 		text_printf(&t, "%s%s", i ? ", " : "", type_text(I->a, &n->type));
 		if (n->name)
@@ -58,6 +60,12 @@ make_node(Interp *I, Span at, OpKind op, const Value *arg, int narg, const Attr 
 
 	if (!I->g)
 		return fail(I, at, "place", "%s makes a tensor: that is done inside an entry", op_info[op].name);
+	if (I->body) {
+		if (narg)
+			arg = memcpy(NEWN(I->a, Value, (size_t)narg), arg, sizeof(*arg) * (size_t)narg);
+		if (!body_args(I, op, (Value *)(uintptr_t)arg, narg, at))
+			return V(ERROR);
+	}
 	for (int i = 0; i < narg; i++)
 		v[i] = arg[i].v;
 	if (!(made = graph_make(I->g, op, v, narg, attr, nattr, &err)))
@@ -75,6 +83,8 @@ tensor_index(Interp *I, Value x, const Value *sub, size_t n, const Ast *a)
 	int64_t shape[MAX_RANK];
 	bool drop[MAX_RANK] = { 0 };
 
+	if (I->body)
+		return body_index(I, x, sub, n, a);
 	if (n != 1 && n != (size_t)rank)
 		return fail(I, a->at, "index", "a tensor of %d dimensions takes 1 subscript (its channels) or %d, not %zu", rank, rank, n);
 	if (rank == 0)
@@ -221,6 +231,8 @@ check_arg(Interp *I, PrimCall *c, int i)
 		return v->kind == V_BOOL || wrong(I, c, f, *v, "a bool").b;
 	case 's':
 		return v->kind == V_SYMBOL || v->kind == V_STR || wrong(I, c, f, *v, "a word").b;
+	case 'f':
+		return v->kind == V_FN || wrong(I, c, f, *v, "a function").b;
 	case 'd':
 		return v->kind == V_DTYPE || wrong(I, c, f, *v, "an element type, such as f32").b;
 	case 'p':
@@ -346,11 +358,28 @@ prim_op(Interp *I, PrimCall *c)
 static Value
 prim_attention(Interp *I, PrimCall *c)
 {
+	enum { SCALE = 5, MASK, SCORE };
 	const Type *q = type_at(I, c->arg[0]);
+	VEC(Value) arg = { 0 };
+	Attr attr[PRIM_MAX];
+	const Value *more;
+	Graph *body;
+	int nattr = 0, nmore;
 
-	if (c->arg[5].kind == V_NONE && q->rank == 4 && c->arg[3].i > 0)
-		c->arg[5] = V(REAL, .r = 1 / sqrt((double)(q->dim[1] / c->arg[3].i)));
-	return prim_op(I, c);
+	if (c->arg[SCALE].kind == V_NONE && q->rank == 4 && c->arg[3].i > 0)
+		c->arg[SCALE] = V(REAL, .r = 1 / sqrt((double)(q->dim[1] / c->arg[3].i)));
+	if (!make_body(I, c, c->arg[MASK], c->arg[SCORE], &body, &more, &nmore))
+		return V(ERROR);
+	for (int i = 0; i < 3; i++)
+		vec_push(I->a, &arg, c->arg[i]);
+	for (int i = 0; i < nmore; i++)
+		vec_push(I->a, &arg, more[i]);
+	for (int i = 3; i <= SCALE; i++)
+		if (c->arg[i].kind != V_NONE && (c->prim->f[i].mode != '~' || !is_default(I, &c->prim->f[i], c->arg[i])))
+			attr[nattr++] = attr_from(I, c->prim->f[i].key, c->arg[i]);
+	if (body)
+		attr[nattr++] = attr_of_body(body);
+	return make_node(I, c->at, OP_attention, arg.p, (int)arg.n, attr, nattr);
 }
 
 /* One -1 in a shape stands for what is left. */
@@ -423,7 +452,7 @@ prim_cast(Interp *I, PrimCall *c)
 	}
 	if (!I->g)
 		return fail(I, c->at, "place", "cast makes a tensor: that is done inside an entry");
-	return constant(I, c->at, c->arg[0], dt, 0);
+	return constant(I, c->at, c->arg[0], dt, I->body ? 2 : 0);
 }
 
 /* [0.5, 1] is a vector, [[1, 0], [0, 1]] a matrix: each level a dimension */
@@ -560,8 +589,12 @@ prim_unary(Interp *I, PrimCall *c)
 	Value x = c->arg[0];
 	OpKind op = c->prim->op;
 
-	if (x.kind == V_TENSOR)
+	if (x.kind == V_TENSOR) {
+		if (op == OP_floor || op == OP_ceil || op == OP_round ? body_is_int(I, x) : false)
+			return x;
+		x = op == OP_abs ? x : body_real(I, x, c->at);
 		return make_node(I, c->at, op, &x, 1, NULL, 0);
+	}
 	if (x.kind == V_BOOL)
 		return wrong(I, c, &c->prim->f[0], x, "a number");
 	if (op == OP_abs && x.kind == V_INT)
@@ -609,6 +642,9 @@ prim_min_max(Interp *I, PrimCall *c)
 		Value x = it->p[i];
 
 		if (m.kind == V_TENSOR || x.kind == V_TENSOR) {
+			if (!body_meet(I, &m, &x, c->at))
+				return V(ERROR);
+
 			const Type *t = type_at(I, m.kind == V_TENSOR ? m : x);
 			DType dt = t->dt;
 			int rank = t->rank;
@@ -638,8 +674,13 @@ static Value
 prim_select(Interp *I, PrimCall *c)
 {
 	Value *a = &c->arg[1], *b = &c->arg[2];
+
+	if (!body_meet(I, a, b, c->at))
+		return V(ERROR);
+
 	const Type *t = a->kind == V_TENSOR ? type_at(I, *a) : b->kind == V_TENSOR ? type_at(I, *b) : NULL;
-	DType dt = t ? t->dt : DT_F32;
+	DType dt = t ? t->dt : I->body && a->kind == V_INT && b->kind == V_INT ? DT_I32 :
+		a->kind == V_BOOL ? DT_BOOL : DT_F32;
 	int rank = type_at(I, c->arg[0])->rank;
 
 	for (Value *v = a; v <= b; v++)

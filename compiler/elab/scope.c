@@ -184,7 +184,7 @@ make_param(Interp *I, Env *e, const Ast *a, const char *name)
 	                .layer = I->layer, .span = a->span };
 	Scope *s;
 
-	if (!I->g || I->warp)
+	if (!I->g || I->warp || I->body)
 		return fail(I, a->span, "place", "a %s is made inside an entry, by a block", ast_kind_name(a->kind));
 	if (!eval_type(I, e, a->kid[0], &p.type))
 		return V(ERROR);

@@ -45,7 +45,7 @@ value_eq(Value a, Value b)
 	case V_PRIM:
 		return a.prim == b.prim;
 	case V_TENSOR:
-		return a.v == b.v;
+		return a.v == b.v && a.g == b.g;
 	case V_LIST: case V_TUPLE:
 		if (a.items->n != b.items->n)
 			return false;
