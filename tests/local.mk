@@ -26,3 +26,4 @@ EXTRA_DIST += $(demo_data) \
 	examples/pictures/4_barcodes.txt examples/pictures/choriginal.txt \
 	examples/pictures/diamondmarkers.txt examples/pictures/singlemarkersoriginal.txt
 
+include tests/reference/local.mk
