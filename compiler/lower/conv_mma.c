@@ -225,6 +225,7 @@ finish(Mma *m, const Reg *sum)
 	Gen *z = m->z;
 	KBuild *b = m->b;
 	const ConvShape *c = m->c;
+	const Node *out = gen_node(z, z->gr->out);
 	int mt = m->bm / m->wm / 16, nt = m->bn / m->wn / 8, pitch = m->bn + 8;
 	int64_t per = c->oc / c->groups, vecs = m->bn / 8, items = m->bm * vecs;
 	Reg g = k_op(b, K_shr, m->lane, k_ix(b, 2), 0), q = k_op(b, K_and, m->lane, k_ix(b, 3), 0), item, row, p, o;
@@ -242,8 +243,15 @@ finish(Mma *m, const Reg *sum)
 	k_sync(b, K_barrier, 0);
 	gen_forget_bases(z);
 	item = k_for(b, m->tid, k_ix(b, items), m->threads);
-	row = k_op(b, K_div, item, k_ix(b, vecs), 0);
-	o = k_muli(b, k_sub(b, item, k_muli(b, row, vecs)), 8);
+	if (out->place.stride[3] != 1 && out->place.stride[2] == 1) {
+		/* pixels lie side by side: neighbouring threads take neighbouring pixels */
+		o = k_op(b, K_div, item, k_ix(b, m->bm), 0);
+		row = k_sub(b, item, k_muli(b, o, m->bm));
+		o = k_muli(b, o, 8);
+	} else {
+		row = k_op(b, K_div, item, k_ix(b, vecs), 0);
+		o = k_muli(b, k_sub(b, item, k_muli(b, row, vecs)), 8);
+	}
 	p = k_add(b, m->row0, row);
 	Reg ch = k_add(b, m->col0, o);
 

@@ -112,12 +112,48 @@ separate_outputs(Fuse *f)
 	graph_order(g);
 }
 
-/* The value whose storage would be moved to move v: through reshapes, which only look at it
- * another way.  0: it has none that could be placed. */
+/* Is v what a heavy op makes, or a join of such?  Those kernels hold a few pixels by a few
+ * channels when they store, and can as well store them with pixels side by side. */
+static bool
+stores_any_way(const Fuse *f, Val v, int steps)
+{
+	const Node *n = node(f, v);
+
+	if (n->op == OP_reshape && users_count(&f->users, n->arg[0]) == 1)
+		return stores_any_way(f, n->arg[0], steps);
+	switch (op_info[n->op].fuse) {
+	case FUSE_HEAVY:
+		return true;
+	case FUSE_POINT:        /* of an epilogue, if it is near */
+		for (int i = 0; i < n->narg; i++)
+			if (steps && same_dims(&node(f, n->arg[i])->type, &n->type) && stores_any_way(f, n->arg[i], steps - 1))
+				return true;
+		return false;
+	default:
+		for (int i = 0; i < n->narg; i++)
+			if (n->op != OP_concat || f->users.outputs[n->arg[i]] || !stores_any_way(f, n->arg[i], steps))
+				return false;
+		return n->op == OP_concat;
+	}
+}
+
+/* Can a view get the place it is wanted in by having its argument made there?  Reshapes only look
+ * at it another way.  A permute changes its strides, which other readers may not like. */
+static bool
+is_placed_behind(const Fuse *f, Val v)
+{
+	enum { EPILOGUE = 6 };
+	const Node *n = node(f, v);
+
+	return n->keep == KEEP_VIEW && (n->op == OP_reshape || (n->op == OP_permute &&
+		users_count(&f->users, n->arg[0]) == 1 && stores_any_way(f, n->arg[0], EPILOGUE)));
+}
+
+/* The value whose storage would be moved to move v.  0: it has none that could be placed. */
 static Val
 storage_behind(const Fuse *f, Val v)
 {
-	while (node(f, v)->op == OP_reshape && node(f, v)->keep == KEEP_VIEW) {
+	while (is_placed_behind(f, v)) {
 		if (f->users.outputs[v])
 			return 0;
 		v = node(f, v)->arg[0];
@@ -149,7 +185,7 @@ place_in_join(Fuse *f, Val c, int i)
 	return true;
 }
 
-/* An output that is seen through a reshape needs the storage behind it for itself. */
+/* An output that is seen through a view needs the storage behind it for itself. */
 static void
 place_output(Fuse *f, Val v)
 {
@@ -159,7 +195,7 @@ place_output(Fuse *f, Val v)
 		f->placed[v] = true;
 		return;
 	}
-	while (node(f, x)->op == OP_reshape && node(f, x)->keep == KEEP_VIEW && (x == v || !f->users.outputs[x]))
+	while (is_placed_behind(f, x) && (x == v || !f->users.outputs[x]))
 		x = node(f, x)->arg[0];
 	if (!is_source(node(f, x)) && node(f, x)->keep != KEEP_VIEW && !f->users.outputs[x] && !f->placed[x]) {
 		f->placed[x] = true;

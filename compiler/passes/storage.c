@@ -103,11 +103,33 @@ place_behind(const Node *n, const Type *x, const Place *want, Place *arg)
 	}
 }
 
+/* Is v what a kernel makes, seen through a permute? */
+static bool
+permutes(const Graph *g, Val v)
+{
+	bool any = false;
+
+	while (graph_node(g, v)->keep == KEEP_VIEW && (graph_node(g, v)->op == OP_reshape || graph_node(g, v)->op == OP_permute)) {
+		any |= graph_node(g, v)->op == OP_permute;
+		v = graph_node(g, v)->arg[0];
+	}
+	return any && graph_node(g, v)->keep != KEEP_VIEW && !is_source(graph_node(g, v));
+}
+
 bool
 storage_find(Arena *a, const Graph *g, Storage *s, Val *bad)
 {
 	s->owner = NEWN(a, Val, g->node.n);
 	s->place = NEWN(a, Place, g->node.n);
+	/* an output is dense, whatever that means for what is behind it */
+	for (size_t i = 0; i < g->output.n; i++) {
+		Val v = g->output.p[i].v;
+
+		if (permutes(g, v)) {
+			s->owner[v] = v;
+			type_strides(&graph_node(g, v)->type, s->place[v].stride);
+		}
+	}
 	for (size_t i = g->order.n; i--;) {
 		Val v = g->order.p[i];
 		const Node *n = graph_node(g, v);
