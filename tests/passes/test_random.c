@@ -337,6 +337,25 @@ make_reduce(Make *m)
 		make(m, k, &x, 1, &a, 1);
 }
 
+/* The mean of a distribution. */
+static void
+make_mean(Make *m)
+{
+	Val x = some(m), bins;
+	int rank = type(m, x)->rank, axis = random_below(&m->r, MAX(rank, 1));
+	int64_t dim[MAX_RANK] = { 1, 1, 1, 1, 1, 1 }, axes[] = { axis };
+	Attr a = attr_of_int(A_axis, axis), all = attr_of_ints(m->g->a, A_axes, axes, 1);
+	const char *err;
+
+	if (!rank)
+		return;
+	dim[axis] = type(m, x)->dim[axis];
+	bins = weights(m, rank, dim, 0, 3);
+	x = graph_make(m->g, OP_softmax, &x, 1, &a, 1, &err);
+	x = graph_make(m->g, OP_mul, (Val[]){ x, bins }, 2, NULL, 0, &err);
+	make(m, OP_sum, &x, 1, &all, 1);
+}
+
 static void
 make_pool(Make *m)
 {
@@ -392,7 +411,7 @@ random_graph(Arena *a, uint64_t seed)
 	static Maker *const maker[] = {
 		make_conv, make_conv, make_conv, make_heads, make_unary, make_unary, make_binary, make_binary, make_binary,
 		make_select, make_cast, make_permute, make_permute, make_reshape, make_slices, make_slices,
-		make_concat, make_concat, make_concat, make_broadcast, make_resize, make_reduce, make_pool,
+		make_concat, make_concat, make_concat, make_broadcast, make_resize, make_reduce, make_mean, make_pool,
 		make_attention, make_matmul,
 	};
 	Make m = { .g = graph_new(a, "random"), .r = { seed * 977 + 1 } };
