@@ -27,3 +27,5 @@ EXTRA_DIST += $(demo_data) \
 	examples/pictures/diamondmarkers.txt examples/pictures/singlemarkersoriginal.txt
 
 include tests/reference/local.mk
+
+include tests/models/local.mk
