@@ -28,4 +28,6 @@ EXTRA_DIST += $(demo_data) \
 
 include tests/reference/local.mk
 
+include tests/gpu/local.mk
+
 include tests/models/local.mk
