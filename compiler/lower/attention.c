@@ -469,6 +469,8 @@ begin_body(Att *o, const Node *n)
 	body_begin(&o->body, o->z, n);
 	if (!o->body.g)
 		return 0;
+	if (o->padded == o->tokens)
+		body_keys_follow(&o->body);
 	o->scaled |= o->body.score || o->body.needs[o->body.mask] >> BODY_S & 1;
 	o->of_query = body_border(&o->body, of_query, of_query);
 	o->of_key = body_border(&o->body, 1 << BODY_J | 1 << BODY_H | BODY_CAPTURES, 1 << BODY_J);

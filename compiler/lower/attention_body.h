@@ -26,6 +26,13 @@ typedef struct BodyGen {
 	Val mask, score;        /* 0: none */
 } BodyGen;
 
+/* To be said if keys of a vector always follow each other: bias[h, j - i + 8] is then one load. */
+static inline void
+body_keys_follow(BodyGen *x)
+{
+	x->z.counts = x->g ? x->g->input.p[BODY_J] : 0;
+}
+
 void body_begin(BodyGen *x, Gen *outer, const Node *attention);
 void body_pair(BodyGen *x, Reg s, Reg i, Reg j, Reg h);
 void body_know(BodyGen *x, Val v, Reg r);

@@ -21,7 +21,14 @@ typedef struct ConvShape {
 	int64_t rows, blocks_a_task;
 } ConvShape;
 
+enum { CONV_TILE = 7 };
+
+/* A tile that the kernel can be made for, and what the model says it costs. */
+typedef struct ConvTile { int32_t tile[CONV_TILE]; double cost; } ConvTile;
+
 bool conv_mma_fits(const ConvShape *c, const Target *t, const Node *x);
+/* All tiles, in no order: at least one if conv_mma_fits(). */
+int conv_mma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int most);
 void choose_conv_mma(const ConvShape *c, const Target *t, Group *gr);
 bool lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, LoweredList *out, const char **err);
 

@@ -501,16 +501,41 @@ same_coord(const Coord *x, const Coord *y)
 	       x->vdim == y->vdim;
 }
 
-/* x[i, j, ..]: each index moved into its dim, unless it is known to lie there. */
+/* Does v grow by one from lane to lane? */
+static bool
+counts(const Gen *z, Val v)
+{
+	const Node *n = gen_node(z, v);
+	bool one[2];
+
+	if (v == z->counts)
+		return true;
+	if (n->op != OP_add && n->op != OP_sub)
+		return false;
+	for (int i = 0; i < 2; i++)
+		one[i] = gen_node(z, n->arg[i])->type.dim[1] == 1;      /* the same in all lanes */
+	return (one[1] && counts(z, n->arg[0])) || (n->op == OP_add && one[0] && counts(z, n->arg[1]));
+}
+
+/* x[i, j, ..]: each index moved into its dim, unless it is known to lie there.  Where the last grows with the
+ * lanes, as in bias[h, j - i + 8], they are one load; else they are gathered. */
 static Reg
 pick_value(Gen *z, Val v, const Coord *c)
 {
 	const Node *n = gen_node(z, v), *x = gen_node(z, n->arg[0]);
 	KBuild *b = z->b;
+	int last = x->type.rank - 1;
+	bool row = c->lanes > 1 && z->counts && z->inside && z->inside[v] && x->place.stride[last] == 1 &&
+		x->type.dim[last] > 1 && counts(z, n->arg[last + 1]);
 	Reg at = 0;
 
+	for (int k = 0; k < last && row; k++)
+		row = gen_node(z, n->arg[k + 1])->type.dim[1] == 1;
 	for (int k = 0; k < x->type.rank; k++) {
 		Reg i = gen_value(z, n->arg[k + 1], c);
+
+		if (row && k == last)
+			i = k_lane(b, i, 0);
 
 		if (x->type.dim[k] == 1)
 			continue;
@@ -520,7 +545,7 @@ pick_value(Gen *z, Val v, const Coord *c)
 		at = at ? k_add(b, at, i) : i;
 	}
 	at = at ? k_cast(b, KS_IX, at) : k_ix(b, 0);
-	at = k_type(b, at).lanes > 1 ? k_gather(b, z->buf[n->arg[0]], at) : k_load(b, z->buf[n->arg[0]], at, 1);
+	at = row ? k_load(b, z->buf[n->arg[0]], at, c->lanes) : k_type(b, at).lanes > 1 ? k_gather(b, z->buf[n->arg[0]], at) : k_load(b, z->buf[n->arg[0]], at, 1);
 	return k_cast(b, compute_scalar(x->type.dt), at);
 }
 

@@ -42,6 +42,7 @@ typedef struct Gen {
 	struct GenBase { Val v; Reg r[MAX_RANK]; Reg base; } *base;    /* index parts made so far */
 	size_t nbase, cbase;
 	const bool *inside;     /* by value of a body: its indices lie in their dims; NULL: not known */
+	Val counts;             /* of a body: a value that grows by one from lane to lane; 0: none */
 	bool guarded;           /* gen_tasks opened an if, which gen_end closes */
 } Gen;
 
