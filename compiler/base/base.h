@@ -5,6 +5,8 @@
  * Running out of memory ends the process with exit code 4 and a message; the
  * compiler is a command, so that is the honest thing.  (The runtime library
  * does not use this file and never exits.)
+ *
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef Y12_BASE_H
 #define Y12_BASE_H

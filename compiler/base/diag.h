@@ -7,6 +7,8 @@
  *
  * Report and carry on; the driver stops between stages when diag_errors() > 0.
  * Messages use the words of the file at hand: its names and its numbers.
+ *
+ * SPDX-License-Identifier: Apache-2.0
  */
 #ifndef Y12_DIAG_H
 #define Y12_DIAG_H
