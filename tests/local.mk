@@ -31,3 +31,4 @@ include tests/reference/local.mk
 include tests/gpu/local.mk
 
 include tests/models/local.mk
+include tests/lint/local.mk
