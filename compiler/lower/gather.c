@@ -2,7 +2,8 @@
  *
  *     y[b.., k, r..] = index[b.., k] < 0 ? fill : x[b.., index[b.., k], r..]
  *
- * An index past the end also gives the fill value: nothing is read outside x.
+ * An index past the end also gives the fill value: nothing is read outside x.  Pointwise work on the
+ * index and on the result runs here too.
  * tile = { rows a task }
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -36,7 +37,6 @@ lower_gather(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	gen_begin(z, cx, group, arena_printf(cx->a, "gather_%" PRId64 "x%" PRId64, rows, rest));
 	b = z->b;
 	gen_buf(z, n->arg[0]);
-	gen_buf(z, n->arg[1]);
 	gen_tasks(z, ceil_div(rows, gr->tile[0]), 1, 1, task);
 	first = k_muli(b, task[0], gr->tile[0]);
 	row = k_for(b, first, k_op(b, K_min, k_addi(b, first, gr->tile[0]), k_ix(b, rows), 0), 1);
@@ -47,7 +47,7 @@ lower_gather(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 		c.r[d] = k_sub(b, at, k_muli(b, q, n->type.dim[d]));
 		at = q;
 	}
-	index = k_cast(b, KS_IX, k_load(b, gen_buf(z, n->arg[1]), gen_index(z, n->arg[1], &c), 1));
+	index = k_cast(b, KS_IX, gen_value(z, n->arg[1], &c));
 	ok = k_op(b, K_and, k_op(b, K_le, k_ix(b, 0), index, 0),
 	          k_op(b, K_lt, index, k_ix(b, x->type.dim[axis]), 0), 0);
 	/* the rest of a row, dim by dim */

@@ -549,6 +549,62 @@ pick_value(Gen *z, Val v, const Coord *c)
 	return k_cast(b, compute_scalar(x->type.dt), at);
 }
 
+/* The value at other coordinates than those at hand: what is remembered does not hold there. */
+static Reg
+value_elsewhere(Gen *z, Val v, const Coord *c)
+{
+	VEC(Val) keep = { z->memoed.p, z->memoed.n, z->memoed.cap };
+	Reg *memo = z->memo, x;
+
+	z->memo = NEWN(z->a, Reg, z->g->node.n);
+	memset(&z->memoed, 0, sizeof z->memoed);
+	x = gen_value(z, v, c);
+	z->memo = memo;
+	z->memoed.p = keep.p, z->memoed.n = keep.n, z->memoed.cap = keep.cap;
+	return x;
+}
+
+/* A concat that is computed: the coordinate along its axis says which argument it is, and only that one
+ * is evaluated.  A vector lies inside one argument (group_lanes of point.c sees to that). */
+static Reg
+joined_value(Gen *z, Val v, const Coord *c)
+{
+	const Node *n = gen_node(z, v);
+	int axis = (int)attr_int(n, A_axis, 0), last = n->narg - 1;
+	int64_t begin = 0;
+	Coord to = *c;
+	Reg at, y;
+
+	if (!c->r[axis]) {
+		for (int i = 0; ; i++) {
+			int64_t size = gen_node(z, n->arg[i])->type.dim[axis];
+
+			if (to.k[axis] < size || i == last)
+				return value_elsewhere(z, n->arg[i], &to);
+			to.k[axis] -= size;
+		}
+	}
+	at = coord_reg(z, c, axis);
+	y = k_var(z->b, kt(compute_scalar(n->type.dt), c->lanes));
+	to.k[axis] = 0;
+	for (int i = 0; i <= last; i++) {
+		size_t bases = z->nbase;
+		int64_t end = begin + gen_node(z, n->arg[i])->type.dim[axis];
+
+		if (i < last)
+			k_if(z->b, k_op(z->b, K_lt, at, k_ix(z->b, end), 0));
+		to.r[axis] = k_addi(z->b, at, -begin);
+		k_mov_to(z->b, y, splat_to(z, c, value_elsewhere(z, n->arg[i], &to)));
+		z->nbase = bases;       /* those made inside are not there outside */
+		if (i < last)
+			k_else(z->b);
+		begin = end;
+	}
+	while (last--)
+		k_close(z->b);
+	return y;
+}
+
 static Reg
 compute(Gen *z, Val v, const Coord *c)
 {
@@ -571,20 +627,12 @@ compute(Gen *z, Val v, const Coord *c)
 	if (n->op == OP_pick)
 		return pick_value(z, v, c);
 
+	if (n->op == OP_concat)
+		return joined_value(z, v, c);
+
 	Coord to = moved(z, n, c);
 
-	if (same_coord(&to, c))
-		return gen_value(z, n->arg[0], &to);
-	/* other coordinates: what is remembered does not hold there */
-	VEC(Val) keep = { z->memoed.p, z->memoed.n, z->memoed.cap };
-	Reg *memo = z->memo, x;
-
-	z->memo = NEWN(z->a, Reg, z->g->node.n);
-	memset(&z->memoed, 0, sizeof z->memoed);
-	x = gen_value(z, n->arg[0], &to);
-	z->memo = memo;
-	z->memoed.p = keep.p, z->memoed.n = keep.n, z->memoed.cap = keep.cap;
-	return x;
+	return same_coord(&to, c) ? gen_value(z, n->arg[0], &to) : value_elsewhere(z, n->arg[0], &to);
 }
 
 Reg

@@ -15,13 +15,14 @@
 enum { T_LANES, T_ELEMENTS, T_COUNT };
 
 /* Lanes that every MOVE op in the group allows: a vector must stay a vector in its
- * argument. */
+ * argument, and inside one argument of a concat. */
 static int
 group_lanes(const Graph *g, const Group *gr, int most)
 {
 	uint32_t id = (uint32_t)(gr - g->group.p);
 	const Node *out = graph_node(g, gr->out);
-	int lanes = most;
+	int lanes = most, begins = most;
+	bool joins = false;
 
 	for (Val v = 1; v < g->node.n; v++) {
 		const Node *n = graph_node(g, v);
@@ -35,6 +36,12 @@ group_lanes(const Graph *g, const Group *gr, int most)
 			lanes = 1;
 		if (n->op == OP_resize && !node_nhwc(n))
 			lanes = 1;
+		for (int i = 0; n->op == OP_concat && attr_int(n, A_axis, 0) == last && i < n->narg; i++) {
+			lanes = lanes_dividing(graph_node(g, n->arg[i])->type.dim[last], lanes);
+			joins = true;
+		}
+		if (n->op == OP_slice && attr_int(n, A_axis, 0) == last)
+			begins = lanes_dividing(attr_int(n, A_begin, 0), begins);
 		if (n->op == OP_reshape) {
 			const Node *x = graph_node(g, n->arg[0]);
 			int64_t in = x->type.rank ? x->type.dim[x->type.rank - 1] : 1;
@@ -45,6 +52,8 @@ group_lanes(const Graph *g, const Group *gr, int most)
 	}
 	if (out->type.rank == 0)
 		return 1;
+	if (joins)
+		lanes = MIN(lanes, begins);
 	while (lanes > 1 && out->type.dim[out->type.rank - 1] <= lanes / 2)
 		lanes /= 2;
 	return lanes;

@@ -6,6 +6,7 @@
  *     %6 = add %5, %2       @1  out        a residual is read from memory on the way
  *     %7 = slice %6         view           no kernel: it is a part of %6's storage
  *     %9 = concat %7, %8    join           no kernel: %7 and %8 are made inside its storage
+ *     %12 = concat %10, %11 @2             one kernel for what would be a small one a part
  *
  * A value between two kernels is written once and read at least once, and that, not
  * arithmetic, is what a network of YOLOv12's size waits for.  So everything pointwise runs on
@@ -185,6 +186,35 @@ place_in_join(Fuse *f, Val c, int i)
 	return true;
 }
 
+/* Would one kernel do for concat c what several do for its arguments?  Vectors along the axis have to
+ * stay inside an argument. */
+static bool
+computes_well(const Fuse *f, Val c)
+{
+	enum { LANES = 8, FEW = 1 << 14 };
+	const Node *n = node(f, c);
+	int64_t axis = attr_int(n, A_axis, 0);
+
+	for (int i = 0; i < n->narg; i++)
+		if (axis == n->type.rank - 1 && node(f, n->arg[i])->type.dim[axis] % LANES && type_count(&n->type) > FEW)
+			return false;
+	return true;
+}
+
+/* Is there an argument that can be made inside c?  If each had to be copied there, one kernel copies
+ * them all. */
+static bool
+places_any(const Fuse *f, Val c)
+{
+	for (int i = 0; i < node(f, c)->narg; i++) {
+		Val v = node(f, c)->arg[i], x = storage_behind(f, v);
+
+		if (x && !f->users.outputs[v] && !f->users.outputs[x])
+			return true;
+	}
+	return !computes_well(f, c);
+}
+
 /* An output that is seen through a view needs the storage behind it for itself. */
 static void
 place_output(Fuse *f, Val v)
@@ -223,6 +253,9 @@ suppose(Fuse *f)
 		n->keep = n->op == OP_concat ? KEEP_JOIN :
 			can_be_view(n->op) && !f->moved[v] ? KEEP_VIEW : KEEP_GROUP;
 	}
+	graph_foreach(g, v)
+		if (node(f, v)->keep == KEEP_JOIN && !places_any(f, v))
+			node(f, v)->keep = KEEP_GROUP;
 	for (size_t i = 0; i < g->output.n; i++)
 		place_output(f, g->output.p[i].v);
 	graph_foreach(g, v)
@@ -560,23 +593,25 @@ grow_arguments(Fuse *f, size_t first, bool moves)
 		for (int k = 0; k < node(f, m)->narg; k++) {
 			Val x = node(f, m)->arg[k];
 
+			/* an element of a concat is one of an argument */
 			if (moves || same_dims(&node(f, x)->type, &node(f, m)->type))
-				grow_argument(f, x, moves, f->times[m]);
+				grow_argument(f, x, moves, node(f, m)->op != OP_concat ? f->times[m] :
+					f->times[m] * type_count(&node(f, x)->type) / MAX(type_count(&node(f, m)->type), 1));
 		}
 	}
 }
 
-/* Starts a set with the root and what is computed on the way into it, each element `times`
- * in all.  The root is the last of the set, where the epilogue grows from. */
+/* Starts a set with the root and what is computed on the way into its argument k, each element
+ * `times` in all.  The root is the last of the set, where the epilogue grows from. */
 static void
-begin_with_prologue(Fuse *f, Val root, bool moves, int64_t times)
+begin_with_prologue(Fuse *f, Val root, int k, bool moves, int64_t times)
 {
-	Val x = node(f, root)->arg[0];
-
 	set_begin(f);
 	set_add(f, root, times);
-	grow_argument(f, x, moves, times);
+	grow_argument(f, node(f, root)->arg[k], moves, times);
+	f->barred = root;               /* the other arguments are in memory */
 	grow_arguments(f, 1, moves);
+	f->barred = 0;
 	for (size_t i = 0; i + 1 < f->member.n; i++) {
 		f->member.p[i] = f->member.p[i + 1];
 		f->member.p[i + 1] = root;
@@ -607,8 +642,12 @@ times_read(const Fuse *f, const Node *conv)
 static void
 group_heavy(Fuse *f, Val root)
 {
-	if (reads_elements(f, node(f, root))) {
-		begin_with_prologue(f, root, true, times_read(f, node(f, root)));
+	const Node *n = node(f, root);
+
+	if (reads_elements(f, n)) {
+		begin_with_prologue(f, root, 0, true, times_read(f, n));
+	} else if (n->op == OP_gather && n->arg[0] != n->arg[1]) {
+		begin_with_prologue(f, root, 1, true, type_count(&node(f, n->arg[1])->type));
 	} else {
 		set_begin(f);
 		set_add(f, root, 1);
@@ -623,7 +662,7 @@ group_reduce(Fuse *f, Val root)
 	OpKind op = node(f, root)->op;
 	int rounds = op == OP_softmax ? 3 : op == OP_expect ? 2 : 1;
 
-	begin_with_prologue(f, root, false, rounds * type_count(&node(f, node(f, root)->arg[0])->type));
+	begin_with_prologue(f, root, 0, false, rounds * type_count(&node(f, node(f, root)->arg[0])->type));
 	group_with_epilogue(f, root);
 }
 
@@ -658,7 +697,7 @@ widen(Fuse *f, uint32_t id)
 		if (node(f, v)->group == id && v != gr->root)
 			set_add(f, v, times);
 	f->barred = gr->root;
-	grow_arguments(f, 1, false);
+	grow_arguments(f, 1, gr->family == FAM_gather);
 	f->barred = 0;
 	for (size_t i = 0; i < f->member.n; i++)
 		node(f, f->member.p[i])->group = id;
@@ -669,7 +708,54 @@ static bool
 widens(Family family)
 {
 	return family == FAM_conv || family == FAM_depthwise || family == FAM_matmul ||
-		family == FAM_attention || family == FAM_pool;
+		family == FAM_attention || family == FAM_pool || family == FAM_gather;
+}
+
+/* Is v left for a kernel of its own, which join c alone waits for? */
+static bool
+is_left(const Fuse *f, Val v)
+{
+	return is_free(f, v) && (is_point(node(f, v)) || is_move(node(f, v))) && users_count(&f->users, v) == 1;
+}
+
+/* Arguments i .. i + n - 1 of join c become one, which is computed. */
+static void
+compute_part(Fuse *f, Val c, int i, int n)
+{
+	Val part = build_concat(f->g, c, &node(f, c)->arg[i], n, attr_int(node(f, c), A_axis, 0));
+	Node *join = node(f, c);
+
+	join->arg[i] = part;
+	memmove(&join->arg[i + 1], &join->arg[i + n], sizeof *join->arg * (size_t)(join->narg - i - n));
+	join->narg -= n - 1;
+}
+
+/* Neighbours in a join that are left over are one kernel. */
+static void
+join_points(Fuse *f)
+{
+	Graph *g = f->g;
+	Val bad;
+
+	graph_foreach(g, c)
+		for (int i = 0; node(f, c)->keep == KEEP_JOIN && i < node(f, c)->narg; i++) {
+			int n = 0;
+
+			while (i + n < node(f, c)->narg && is_left(f, node(f, c)->arg[i + n]))
+				n++;
+			if (n < 2 || !computes_well(f, c))
+				continue;
+			pass_log(f->cx, "%d parts of join %%%u are one kernel", n, c);
+			if (n == node(f, c)->narg)
+				node(f, c)->keep = KEEP_GROUP;
+			else
+				compute_part(f, c, i, n);
+		}
+	graph_order(g);
+	users_find(f->round, g, &f->users);
+	storage_find(f->round, g, &f->at, &bad);
+	for (size_t i = 0; i < g->order.n; i++)
+		f->pos[g->order.p[i]] = (uint32_t)i;
 }
 
 /* Groups numbered as their outs are ordered, so that dumps read from top to bottom. */
@@ -716,9 +802,9 @@ pass_fuse(Graph *g, PassCtx *cx)
 		return false;
 	f.tmp = arena_new();
 	decide_moves(&f);
-	f.pos = NEWN(f.tmp, uint32_t, g->node.n);
-	f.stamp = NEWN(f.tmp, uint32_t, g->node.n);
-	f.times = NEWN(f.tmp, int64_t, g->node.n);
+	f.pos = NEWN(f.tmp, uint32_t, 2 * g->node.n);          /* join_points adds nodes */
+	f.stamp = NEWN(f.tmp, uint32_t, 2 * g->node.n);
+	f.times = NEWN(f.tmp, int64_t, 2 * g->node.n);
 	for (size_t i = 0; i < g->order.n; i++)
 		f.pos[g->order.p[i]] = (uint32_t)i;
 
@@ -732,6 +818,7 @@ pass_fuse(Graph *g, PassCtx *cx)
 	for (uint32_t id = 1; id < g->group.n; id++)
 		if (widens(g->group.p[id].family))
 			widen(&f, id);
+	join_points(&f);
 	for (size_t i = g->order.n; i--;) {
 		Val v = g->order.p[i];
 
