@@ -269,8 +269,10 @@ fits_pattern(Arena *a, const Setting *s, const char *text)
 static bool
 is_name_of_value(Env *e, const char *name)
 {
+	uint32_t hash = name_hash(name);
+
 	for (; e; e = e->up)
-		if (env_find(e, name))
+		if (env_find(e, name, hash))
 			return true;
 	return false;
 }

@@ -36,8 +36,8 @@ module_env(Interp *I, const Module *m, Map *done)
 
 		Env *from = module_env(I, m->use[i], done);
 
-		for (size_t k = 0; k < map_count(from->index); k++) {
-			Var *v = map_value(from->index, k), *had = map_get(used->index, v->name);
+		for (size_t k = 0; k < from->index->var.n; k++) {
+			const Var *v = from->index->var.p[k], *had = env_find(used, v->name, v->hash);
 
 			if (had && (had->span.src != v->span.src || had->span.begin != v->span.begin)) {
 				fail(I, v->span, "twice", "%s is declared in two of the files that %s uses", v->name, m->name);
@@ -48,7 +48,7 @@ module_env(Interp *I, const Module *m, Map *done)
 	}
 	for (int i = 0; i < m->ast->n; i++) {
 		const Ast *s = m->ast->kid[i];
-		Var *had = s->name && (s->kind == AST_fn || s->kind == AST_block || s->kind == AST_let) ? map_get(e->index, s->name) : NULL;
+		const Var *had = s->name && (s->kind == AST_fn || s->kind == AST_block || s->kind == AST_let) ? env_find(e, s->name, name_hash(s->name)) : NULL;
 
 		if (had) {
 			fail(I, s->at, "twice", "%s is declared twice", s->name);
@@ -436,6 +436,7 @@ run_entry(Interp *I, Env *model, const Ast *entry)
 	int before = diag_errors(I->d);
 
 	I->g = graph_new(I->a, entry->name);
+	vec_reserve(I->g->a, &I->g->node, I->nodes);    /* entries of a model are much alike */
 	I->run++;
 	I->scope = I->root;
 	I->layer = -1;
@@ -451,6 +452,7 @@ run_entry(Interp *I, Env *model, const Ast *entry)
 		if (!I->stop)
 			bind_outputs(I, e, entry, v);
 	}
+	I->nodes = I->g->node.n;
 	if (diag_errors(I->d) == before) {
 		graph_order(I->g);
 		vec_push(I->a, &I->out->module->graph, I->g);

@@ -88,8 +88,10 @@ spend(Interp *I, int64_t steps, Span at)
 static Var *
 lookup(Env *e, const char *name)
 {
+	uint32_t hash = name_hash(name);
+
 	for (; e; e = e->up) {
-		Var *v = env_find(e, name);
+		Var *v = env_find(e, name, hash);
 
 		if (v)
 			return v;
@@ -107,8 +109,8 @@ unknown_name(Interp *I, Env *e, const Ast *a)
 	for (; e; e = e->up) {
 		for (size_t i = 0; i < e->var.n; i++)
 			vec_push(I->a, &seen, e->var.p[i].name);
-		for (size_t i = 0; e->index && i < map_count(e->index); i++)
-			vec_push(I->a, &seen, map_key(e->index, i));
+		for (size_t i = 0; e->index && i < e->index->var.n; i++)
+			vec_push(I->a, &seen, e->index->var.p[i]->name);
 	}
 
 	const char *near = did_you_mean(a->name, seen.p, seen.n);
@@ -121,17 +123,19 @@ unknown_name(Interp *I, Env *e, const Ast *a)
 static void
 assign(Interp *I, Env *e, const char *name, Value v, Span s)
 {
+	uint32_t hash = name_hash(name);
+
 	for (Env *at = e; at; at = at->up) {
-		Var *had = env_find(at, name);
+		Var *had = env_find(at, name, hash);
 
 		if (had) {
-			*had = (Var){ had->name, v, s };
+			*had = (Var){ had->name, hash, s, v };
 			return;
 		}
 		if (at->call)
 			break;
 	}
-	env_def(I->a, e, name, v, s);
+	env_add(I->a, e, (Var){ name, hash, s, v });
 }
 
 static bool
@@ -203,8 +207,8 @@ word_of(Interp *I, Env *e, const Ast *choices, const Ast *a)
 static bool
 takes_words(const Ast *type)
 {
-	return type && ((type->kind == AST_type_of && !strcmp(type->name, "one_of")) ||
-	                (type->kind == AST_type && !strcmp(type->name, "symbol")));
+	return type && ((type->kind == AST_type_of && same(type->name, "one_of")) ||
+	                (type->kind == AST_type && same(type->name, "symbol")));
 }
 
 /* What is compared with a symbol: its bare names are symbols of the same set. */
@@ -609,7 +613,7 @@ fits_plainly(const Ast *type, Value v)
 {
 	if (type->kind == AST_type && !type->flag)
 		for (size_t i = 0; i < COUNT(simple) - 2; i++)   /* not shape and size */
-			if (v.kind == simple[i].kind && !strcmp(type->name, simple[i].name))
+			if (v.kind == simple[i].kind && same(type->name, simple[i].name))
 				return true;
 	return false;
 }
@@ -706,6 +710,7 @@ typedef struct Args {
 	Value v[ELAB_MAX_FORMALS];
 	int to[ELAB_MAX_FORMALS];
 	bool named[ELAB_MAX_FORMALS];
+	struct Args *next;              /* of those that wait in I->args */
 } Args;
 
 static bool
@@ -752,7 +757,7 @@ place_args(Interp *I, Args *g, const char *what, const char *const *formal, int 
 			}
 		} else {
 			for (int k = 0; k < nformal; k++)
-				if (!strcmp(formal[k], a->name))
+				if (same(formal[k], a->name))
 					to = k;
 			if (to < 0) {
 				const char *near = did_you_mean(a->name, formal, (size_t)nformal);
@@ -907,8 +912,24 @@ call_fn(Interp *I, Env *caller, const Fn *f, const Ast *call, Args *g, Span at, 
 {
 	const Ast *formals = f->decl->kid[0];
 	const char *what = f->decl->name ? f->decl->name : "this function";
+/* parameters, and what the statements of its body name */
+static size_t
+names_of_call(const Ast *decl)
+{
+	const Ast *body = decl->kid[decl->n - 1];
+	size_t n = (size_t)decl->kid[0]->n;
+
+	for (int i = 0; body->kind == AST_body && i < body->n; i++) {
+		const Ast *s = body->kid[i];
+		bool names = s->kind == AST_let || s->kind == AST_bind;
+
+		n += names && s->kid[0]->kind == AST_tuple ? (size_t)s->kid[0]->n : names || s->kind == AST_fn;
+	}
+	return n;
+}
+
 	const char *formal[ELAB_MAX_FORMALS];
-	Env *e = env_new(I->a, f->env, true);
+	Env *e = env_sized(I->a, f->env, true, names_of_call(f->decl));
 	bool block = f->decl->kind == AST_block, ok = true;
 
 	if (formals->n > ELAB_MAX_FORMALS)
@@ -956,12 +977,12 @@ call_fn(Interp *I, Env *caller, const Fn *f, const Ast *call, Args *g, Span at, 
 			v = fail(I, at, "argument", "%s: %s is missing", what, fm->name);
 			note(I, fm->span, "it is declared here");
 		}
-		bool none = v.kind == V_NONE && def && def->kind == AST_name && !strcmp(def->name, "none");
+		bool none = v.kind == V_NONE && def && def->kind == AST_name && same(def->name, "none");
 
 		if (type && !none && !fits_plainly(type, v) && !fit_type(I, e, type, &v, from, arena_printf(I->a, "%s: %s", what, fm->name)))
 			ok = false;
 		ok &= v.kind != V_ERROR;
-		env_def(I->a, e, fm->name, v, fm->span);
+		env_add(I->a, e, (Var){ fm->name, name_hash(fm->name), fm->span, v });
 	}
 	if (!ok)
 		return V(ERROR);
@@ -1019,7 +1040,8 @@ call_primitive(Interp *I, Env *e, const Prim *p, const Ast *call, Args *g, Span 
 static Value
 call_any(Interp *I, Env *e, Value fn, const Ast *call, const Value *given, size_t ngiven, Span at, const char *name)
 {
-	Args *g = NEW(I->a, Args);
+	Args *g = I->args;
+	Value v = V(ERROR);
 
 	if (fn.kind == V_ERROR)
 		return fn;
@@ -1028,9 +1050,15 @@ call_any(Interp *I, Env *e, Value fn, const Ast *call, const Value *given, size_
 			return V(ERROR);
 	if (fn.kind != V_FN && fn.kind != V_PRIM)
 		return fail(I, at, "call", "%s is %s and cannot be called", show(I, fn), value_kind(fn));
-	if (!gather_args(I, call, given, ngiven, g))
-		return V(ERROR);
-	return fn.kind == V_FN ? call_fn(I, e, fn.fn, call, g, at, name) : call_primitive(I, e, fn.prim, call, g, at);
+	if (g)
+		I->args = g->next;
+	else
+		g = NEW(I->a, Args);
+	if (gather_args(I, call, given, ngiven, g))
+		v = fn.kind == V_FN ? call_fn(I, e, fn.fn, call, g, at, name) : call_primitive(I, e, fn.prim, call, g, at);
+	g->next = I->args;              /* as many are made as calls are nested, not as there are calls */
+	I->args = g;
+	return v;
 }
 
 Value
@@ -1125,7 +1153,7 @@ eval_comp(Interp *I, Env *e, const Ast *a, const char *name)
 	bool ok = n >= 0;
 
 	for (int64_t i = 0; i < n && !I->stop; i++) {
-		Env *in = env_new(I->a, e, false);
+		Env *in = env_sized(I->a, e, false, 2);
 
 		destructure(I, in, a->kid[1], value_at(it, (size_t)i), true);
 		if (a->kid[3]) {
@@ -1431,7 +1459,7 @@ run_for(Interp *I, Env *e, const Ast *a)
 	size_t depth = I->loop.n;
 
 	for (int64_t i = 0; i < n && !I->returned && !I->stop; i++) {
-		Env *in = env_new(I->a, e, false);
+		Env *in = env_sized(I->a, e, false, 4);
 
 		I->loop.p[depth - 1] = i;
 		destructure(I, in, a->kid[0], value_at(it, (size_t)i), true);

@@ -83,19 +83,36 @@ const char *ast_formal_name(const Ast *decl, int i);
 
 /* ---- names ----------------------------------------------------------------------- */
 
-typedef struct Var { const char *name; Value v; Span span; } Var;
+typedef struct Var { const char *name; uint32_t hash; Span span; Value v; } Var;
+
+/* Many names: open addressing; all of them in order of declaration. */
+typedef struct Index {
+	VEC(Var *) var;
+	Var **slot;
+	size_t nslot;           /* a power of two, at most half full; or 0 */
+} Index;
+
+/* most names differ in their first letter */
+static inline bool
+same(const char *a, const char *b)
+{
+	return *a == *b && strcmp(a, b) == 0;
+}
 
 /* Names of a body.  A big one (a file, the built-in names) has an index. */
 struct Env {
 	Env *up;
 	bool call;              /* assignment looks no further up */
 	VEC(Var) var;
-	Map *index;             /* name -> Var *, instead of var; or NULL */
+	Index *index;           /* instead of var, or NULL */
 };
 
 Env *env_new(Arena *a, Env *up, bool call);
+Env *env_sized(Arena *a, Env *up, bool call, size_t names);     /* with room for so many */
 Env *env_index(Arena *a, Env *up);
-Var *env_find(Env *e, const char *name);
+uint32_t name_hash(const char *name);
+Var *env_find(const Env *e, const char *name, uint32_t hash);   /* in e alone */
+void env_add(Arena *a, Env *e, Var var);                        /* that is new in e */
 void env_def(Arena *a, Env *e, const char *name, Value v, Span s);
 
 /* ---- paths and parameters ---------------------------------------------------------- */
@@ -144,6 +161,7 @@ struct Interp {
 	int layer;              /* -1: outside */
 	const Ast *warp;        /* the warp under way, in a graph of scalars; or NULL */
 	struct BodyCx *body;    /* mask or score under way, in a graph of pairs; or NULL */
+	size_t nodes;           /* that the next entry may have: as many as the last */
 	const char *ret_name;   /* the name that `return` gives to its value */
 	bool returned;
 	Value ret;
@@ -153,6 +171,7 @@ struct Interp {
 	const Ast **entry;      /* declared by the model */
 	size_t nentry;
 };
+	struct Args *args;      /* of calls that are over */
 
 Value fail(Interp *I, Span s, const char *slug, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

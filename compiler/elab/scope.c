@@ -13,29 +13,36 @@
  */
 #include "elab/interp.h"
 
+/* The child of `from` with this name, [leaf, leaf + n), made if it is new. */
+static Scope *
+child(Interp *I, Scope *from, const char *leaf, size_t n)
+{
+	size_t up = strlen(from->path), all = up + (up > 0) + n;
+	char small[256], *path = all < sizeof(small) ? small : arena_alloc(I->a, all + 1);
+	Scope *s;
+
+	memcpy(path, from->path, up);
+	if (up)
+		path[up] = '.';
+	memcpy(path + all - n, leaf, n);
+	path[all] = '\0';
+	if ((s = map_get(I->scopes, path)))
+		return s;
+	s = NEW(I->a, Scope);
+	*s = (Scope){ .path = path == small ? arena_strn(I->a, path, all) : path, .up = from, .next = -1 };
+	s->leaf = s->path + all - n;
+	map_set(I->scopes, s->path, s);
+	vec_push(I->a, &from->kid, s);
+	return s;
+}
+
 Scope *
 scope_at(Interp *I, Scope *from, const char *path)
 {
 	while (*path) {
 		size_t n = strcspn(path, ".");
-		Text full = { .a = I->a };
-		Scope *s;
 
-		if (*from->path) {
-			text_put(&full, from->path);
-			text_put(&full, ".");
-		}
-		text_putn(&full, path, n);
-		s = map_get(I->scopes, text_str(&full));
-
-		if (!s) {
-			s = NEW(I->a, Scope);
-			*s = (Scope){ .path = full.p, .up = from, .next = -1,
-			              .leaf = arena_strn(I->a, path, n) };
-			map_set(I->scopes, full.p, s);
-			vec_push(I->a, &from->kid, s);
-		}
-		from = s;
+		from = child(I, from, path, n);
 		path += n + (path[n] == '.');
 	}
 	return from;
@@ -58,6 +65,8 @@ name_with_loops(Interp *I, const char *name)
 
 	if (*name == '=')
 		return name + 1;
+	if (!I->loop.n)
+		return name;
 	text_put(&t, name);
 	for (size_t i = 0; i < I->loop.n; i++) {
 		if (t.n)
@@ -86,11 +95,12 @@ static bool
 is_path(const char *s)
 {
 	for (;; s++) {
-		size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+		const char *from = s;
 
-		if (!n)
+		while ((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') || *s == '_')
+			s++;
+		if (s == from)
 			return false;
-		s += n;
 		if (*s != '.')
 			return !*s;
 	}

@@ -213,36 +213,93 @@ env_new(Arena *a, Env *up, bool call)
 	return e;
 }
 
+/* A vector that grows leaves its smaller selves behind in the arena: most names of a run are
+ * those of calls, and how many a call has is known. */
+Env *
+env_sized(Arena *a, Env *up, bool call, size_t names)
+{
+	Env *e = env_new(a, up, call);
+
+	if (names) {
+		e->var.p = NEWN(a, Var, names);
+		e->var.cap = names;
+	}
+	return e;
+}
+
 Env *
 env_index(Arena *a, Env *up)
 {
 	Env *e = env_new(a, up, true);
 
-	e->index = map_new(a);
+	e->index = NEW(a, Index);
 	return e;
 }
 
+/* FNV-1a: names are short, and a lookup hashes once for all the scopes that it asks. */
+uint32_t
+name_hash(const char *name)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * 16777619u;
+	return h;
+}
+
+static Var **
+slot_of(const Index *x, const char *name, uint32_t hash)
+{
+	size_t i = hash & (x->nslot - 1);
+
+	while (x->slot[i] && (x->slot[i]->hash != hash || strcmp(x->slot[i]->name, name)))
+		i = (i + 1) & (x->nslot - 1);
+	return &x->slot[i];
+}
+
 Var *
-env_find(Env *e, const char *name)
+env_find(const Env *e, const char *name, uint32_t hash)
 {
 	if (e->index)
-		return map_get(e->index, name);
+		return e->index->nslot ? *slot_of(e->index, name, hash) : NULL;
 	for (size_t i = e->var.n; i-- > 0; )
-		if (!strcmp(e->var.p[i].name, name))
+		if (e->var.p[i].hash == hash && !strcmp(e->var.p[i].name, name))
 			return &e->var.p[i];
 	return NULL;
+}
+
+static void
+index_add(Arena *a, Index *x, Var *v)
+{
+	if ((x->var.n + 1) * 2 > x->nslot) {
+		x->nslot = x->nslot ? 2 * x->nslot : 16;
+		x->slot = NEWN(a, Var *, x->nslot);
+		for (size_t i = 0; i < x->var.n; i++)
+			*slot_of(x, x->var.p[i]->name, x->var.p[i]->hash) = x->var.p[i];
+	}
+	vec_push(a, &x->var, v);
+	*slot_of(x, v->name, v->hash) = v;
+}
+
+void
+env_add(Arena *a, Env *e, Var var)
+{
+	if (e->index)
+		index_add(a, e->index, arena_dup(a, &var, sizeof(var)));
+	else if (e->var.n < e->var.cap)
+		e->var.p[e->var.n++] = var;
+	else
+		vec_push(a, &e->var, var);
 }
 
 void
 env_def(Arena *a, Env *e, const char *name, Value v, Span s)
 {
-	Var *had = env_find(e, name);
-	Var var = { name, v, s };
+	Var var = { name, name_hash(name), s, v };
+	Var *had = env_find(e, name, var.hash);
 
 	if (had)
 		*had = var;
-	else if (e->index)
-		map_set(e->index, name, arena_dup(a, &var, sizeof(var)));
 	else
-		vec_push(a, &e->var, var);
+		env_add(a, e, var);
 }
