@@ -43,13 +43,13 @@ put_block(Text *t, const KBlock *b)
 	for (size_t j = 0; j < n; j++) {
 		const KInst *i = &b->inst.p[j];
 		struct {
-			uint32_t op, dst, a[3], buf, buf2, blocks;
+			uint32_t op, dst, a[3], buf, buf2, buf3, blocks, zero;
 			int64_t imm;
 			double fimm;
-		} x = { i->op, i->dst, { i->a[0], i->a[1], i->a[2] }, i->buf, i->buf2,
-		        (i->body ? 1 : 0) + (i->other ? 2 : 0), i->imm, i->fimm };
+		} x = { i->op, i->dst, { i->a[0], i->a[1], i->a[2] }, i->buf, i->buf2, i->buf3,
+		        (i->body ? 1 : 0) + (i->other ? 2 : 0), 0, i->imm, i->fimm };
 
-		_Static_assert(sizeof x == 48, "no padding, whose bytes would be anything");
+		_Static_assert(sizeof x == 56, "no padding, whose bytes would be anything");
 		put(t, &x, sizeof x);
 		if (i->body)
 			put_block(t, i->body);
@@ -64,7 +64,7 @@ cache_key(Arena *a, const Target *t, const char *salt, const Kernel *k, char key
 	Text x = { .a = a };
 
 	text_printf(&x, "%s|%s|%s|%s|%s|%s|", backend_version(), t->name, t->triple, t->cpu, t->features, salt);
-	vec_reserve(a, &x, kernel_insts(k) * 56 + 4096);
+	vec_reserve(a, &x, kernel_insts(k) * 64 + 4096);
 	put(&x, k->grid, sizeof k->grid);
 	put(&x, k->block, sizeof k->block);
 	for (size_t i = 0; i < k->buf.n; i++) {
@@ -72,6 +72,9 @@ cache_key(Arena *a, const Target *t, const char *salt, const Kernel *k, char key
 		int64_t row[7] = { b->space, b->dt, b->count, b->out, b->inplace, b->align, b->alias };
 
 		put(&x, row, sizeof row);
+		/* a map's numbers go to the launch, not into the code: only its rank and kind matter */
+		if (b->map)
+			text_printf(&x, "%d %d|", b->map->rank, b->map->im2col);
 	}
 	for (size_t i = 1; i < k->reg.n; i++) {
 		char type[2] = { (char)k->reg.p[i].s, (char)k->reg.p[i].lanes };

@@ -95,7 +95,7 @@ emit_splat(Emit *e, int lanes, LVal x)
 		return x;
 	v = LLVMVectorType(LLVMTypeOf(x), (unsigned)lanes);
 	if (LLVMIsConstant(x)) {
-		LVal lane[64];
+		LVal lane[K_LANES_MAX];
 
 		for (int i = 0; i < lanes; i++)
 			lane[i] = x;
@@ -512,7 +512,7 @@ static LVal
 slice(Emit *e, LVal x, LVal y, unsigned from, unsigned n)
 {
 	LLVMTypeRef i32 = LLVMInt32TypeInContext(e->cx);
-	LVal mask[64];
+	LVal mask[K_LANES_MAX];
 
 	for (unsigned i = 0; i < n; i++)
 		mask[i] = LLVMConstInt(i32, from + i, false);
@@ -532,7 +532,7 @@ static LVal
 widen(Emit *e, LVal x, unsigned n, unsigned to)
 {
 	LLVMTypeRef i32 = LLVMInt32TypeInContext(e->cx);
-	LVal mask[64];
+	LVal mask[K_LANES_MAX];
 
 	if (n == to)
 		return x;
@@ -550,7 +550,7 @@ join(Emit *e, LVal x, unsigned nx, LVal y, unsigned ny)
 {
 	LLVMTypeRef i32 = LLVMInt32TypeInContext(e->cx);
 	unsigned w = MAX(MAX(nx, ny), 2);
-	LVal mask[64];
+	LVal mask[K_LANES_MAX];
 
 	for (unsigned i = 0; i < nx + ny; i++)
 		mask[i] = LLVMConstInt(i32, i < nx ? i : w + i - nx, false);
@@ -725,7 +725,7 @@ static LVal
 first_lanes(Emit *e, int lanes, int active)
 {
 	LLVMTypeRef i1 = LLVMInt1TypeInContext(e->cx);
-	LVal lane_on[64];
+	LVal lane_on[K_LANES_MAX];
 
 	for (int i = 0; i < lanes; i++)
 		lane_on[i] = LLVMConstInt(i1, i < active, false);
@@ -793,7 +793,7 @@ do_load(Emit *e, const KInst *i)
 			                           LLVMConstInt(LLVMInt32TypeInContext(e->cx), 0, false), "");
 		else {
 			LLVMTypeRef i32 = LLVMInt32TypeInContext(e->cx);
-			LVal mask[64];
+			LVal mask[K_LANES_MAX];
 
 			for (int j = 0; j < lanes; j++)
 				mask[j] = LLVMConstInt(i32, (uint64_t)MIN(j, active), false);
@@ -1050,7 +1050,7 @@ static LVal
 value_of(Emit *e, const KInst *i)
 {
 	KType t = type_of(e, i->dst), from = type_of(e, i->a[0]);
-	LVal x = NULL, y = NULL, z = NULL, all[64];
+	LVal x = NULL, y = NULL, z = NULL, all[K_LANES_MAX];
 
 	switch (i->op) {
 	case K_const: return scalar_real((KScalar)t.s) ? emit_real(e, t, i->fimm) : emit_int(e, t, i->imm);

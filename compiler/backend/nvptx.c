@@ -33,7 +33,7 @@
 
 #include <stdlib.h>
 
-enum { WARP = 32, GRID_YZ_MAX = 65535 };
+enum { WARP = 32, GRID_YZ_MAX = 65535, TMAP_BYTES = 128, TMAP_ALIGN = 64 };
 
 /* stands for the kernel's name until its text leaves: entries of the cache have no name */
 #define TOKEN "y12_kernel_"
@@ -83,7 +83,7 @@ together(Emit *e, const char *name, LVal *arg, unsigned n)
 static LVal
 assembly(Emit *e, LLVMTypeRef result, const char *text, const char *constraints, bool pure, LVal *arg, unsigned n)
 {
-	LLVMTypeRef type[16];
+	LLVMTypeRef *type = NEWN(e->a, LLVMTypeRef, n + 1);
 	LVal call;
 
 	for (unsigned i = 0; i < n; i++)
@@ -107,7 +107,7 @@ element(Emit *e, LVal x, int i)
 static LVal
 part(Emit *e, LVal x, int first, int n)
 {
-	LVal mask[64];
+	LVal mask[K_LANES_MAX];
 
 	for (int i = 0; i < n; i++)
 		mask[i] = i32(e, first + i);
@@ -153,6 +153,35 @@ annotate(Emit *e, const char *what, int value)
 	LLVMAddNamedMetadataOperand(e->m, "nvvm.annotations", emit_metadata(e, md, 3));
 }
 
+/* A tensor map comes by value and stays where it is: without grid_constant LLVM copies it to the
+ * stack, of which the copy engine knows nothing. */
+static void
+add_tensor_map(Emit *e, unsigned param)
+{
+	LLVMTypeRef bytes = LLVMArrayType2(LLVMInt8TypeInContext(e->cx), TMAP_BYTES);
+
+	LLVMAddAttributeAtIndex(e->fn, param + 1, LLVMCreateTypeAttribute(e->cx,
+		LLVMGetEnumAttributeKindForName("byval", 5), bytes));
+	add_param_attr(e, param, "align", TMAP_ALIGN);
+}
+
+static void
+annotate_maps(Emit *e)
+{
+	LLVMMetadataRef *which = NEWN(e->a, LLVMMetadataRef, e->k->buf.n + 1), md[3];
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->k->buf.n; i++)
+		if (e->k->buf.p[i].space == KSPACE_TMAP)
+			which[n++] = LLVMValueAsMetadata(i32(e, (int64_t)i + 1));
+	if (n == 0)
+		return;
+	md[0] = LLVMValueAsMetadata(e->fn);
+	md[1] = LLVMMDStringInContext2(e->cx, "grid_constant", 13);
+	md[2] = LLVMMDNodeInContext2(e->cx, which, n);
+	LLVMAddNamedMetadataOperand(e->m, "nvvm.annotations", emit_metadata(e, md, 3));
+}
+
 /* the storage of all shared buffers */
 static void
 place_shared(Emit *e)
@@ -179,25 +208,33 @@ place_shared(Emit *e)
 	LLVMSetAlignment(all, (unsigned)align);
 }
 
-/* The next kernel may start; this one waits for the one before.  Parameters pass through it. */
+/* Waits for the kernel before this one.  Parameters pass through it. */
 static void
 wait_for_previous(Emit *e)
 {
 	LLVMTypeRef none = LLVMVoidTypeInContext(e->cx), i64 = LLVMInt64TypeInContext(e->cx);
 
-	assembly(e, none, "griddepcontrol.launch_dependents;", "~{memory}", false, NULL, 0);
 	assembly(e, none, "griddepcontrol.wait;", "~{memory}", false, NULL, 0);
 	for (size_t i = 0; i < e->k->buf.n; i++) {
 		LLVMTypeRef ptr;
 		LVal x;
 
 		if (e->k->buf.p[i].space != KSPACE_GLOBAL)
-			continue;
+			continue;                       /* tensor maps are the launch's own */
 		ptr = LLVMTypeOf(e->buf[i]);
 		x = LLVMBuildPtrToInt(e->b, e->buf[i], i64, "");
 		x = assembly(e, i64, "", "=l,0,~{memory}", false, &x, 1);
 		e->buf[i] = LLVMBuildIntToPtr(e->b, x, ptr, e->k->buf.p[i].name);
 	}
+}
+
+static bool
+waits_itself(const Kernel *k)
+{
+	for (size_t i = 0; i < k->body.inst.n; i++)
+		if (k->body.inst.p[i].op == K_grid_wait)
+			return true;
+	return false;
 }
 
 static void
@@ -207,8 +244,8 @@ begin(Emit *e, const char *name)
 	LLVMTypeRef *type = NEWN(e->a, LLVMTypeRef, e->k->buf.n + 1);
 	unsigned n = 0;
 
-	while (n < e->k->buf.n && e->k->buf.p[n].space == KSPACE_GLOBAL)
-		type[n++] = LLVMPointerTypeInContext(e->cx, 1);
+	for (; n < kernel_params(e->k); n++)
+		type[n] = LLVMPointerTypeInContext(e->cx, e->k->buf.p[n].space == KSPACE_TMAP ? 0 : 1);
 	e->fn = LLVMAddFunction(e->m, name, LLVMFunctionType(LLVMVoidTypeInContext(e->cx), type, n, false));
 	LLVMSetFunctionCallConv(e->fn, LLVMPTXKernelCallConv);
 	emit_attr(e, "nounwind");
@@ -219,6 +256,10 @@ begin(Emit *e, const char *name)
 		const KBuf *m = &e->k->buf.p[i];
 
 		e->buf[i] = LLVMGetParam(e->fn, i);
+		if (m->space == KSPACE_TMAP) {
+			add_tensor_map(e, i);
+			continue;
+		}
 		add_param_attr(e, i, "align", (uint64_t)MAX(m->align, dtype_info[m->dt].bytes));
 		if (!m->inplace)
 			add_param_attr(e, i, "noalias", 0);
@@ -230,8 +271,11 @@ begin(Emit *e, const char *name)
 	if (e->k->grid[1] > GRID_YZ_MAX || e->k->grid[2] > GRID_YZ_MAX)
 		emit_error(e, "grid(%d, %d, %d): a GPU takes at most %d along the second and third", e->k->grid[0],
 		           e->k->grid[1], e->k->grid[2], GRID_YZ_MAX);
+	annotate_maps(e);
 	place_shared(e);
 	if (e->hooks->pdl)
+		assembly(e, LLVMVoidTypeInContext(e->cx), "griddepcontrol.launch_dependents;", "~{memory}", false, NULL, 0);
+	if (e->hooks->pdl && !waits_itself(e->k))
 		wait_for_previous(e);
 }
 
@@ -335,7 +379,7 @@ shuffle(Emit *e, const KInst *i)
 {
 	bool idx = i->op == K_shuffle_idx;
 	KType t = type_of(e, i->dst);
-	LVal x = emit_get(e, i->a[0]), lane[64];
+	LVal x = emit_get(e, i->a[0]), lane[K_LANES_MAX];
 	Shuffle s = { idx ? "llvm.nvvm.shfl.sync.idx.i32" : "llvm.nvvm.shfl.sync.bfly.i32", warp_mask(e),
 	              idx ? LLVMBuildIntCast2(e->b, emit_get(e, i->a[1]), i32_type(e), true, "") : i32(e, i->imm) };
 
@@ -439,7 +483,7 @@ static LVal
 halves(Emit *e, KType t, LVal words)
 {
 	LLVMTypeRef pair = LLVMVectorType(emit_scalar(e, (KScalar)t.s), 2);
-	LVal x[64];
+	LVal x[K_LANES_MAX];
 
 	for (int i = 0; i < t.lanes; i++) {
 		if (i % 2 == 0)
@@ -509,6 +553,150 @@ mma(Emit *e, const KInst *i)
 	return mma_once(e, "llvm.nvvm.mma.m16n8k8.row.col.f32.f32", pair, 2, a, 2, 2, b, 1, 1, c);
 }
 
+/* ---- Hopper: the copy engine and warpgroups: inline assembly, since LLVM has no intrinsics ------------ */
+
+/* where buf[index] lies in the shared memory of the block, in 32 bits */
+static LVal
+shared_address(Emit *e, uint32_t buf, Reg index)
+{
+	return LLVMBuildPtrToInt(e->b, emit_address(e, buf, index, false, NULL), i32_type(e), "");
+}
+
+static void
+tma_load(Emit *e, const KInst *i)
+{
+	const KTmap *m = e->k->buf.p[i->buf2 - 1].map;
+	LVal c = emit_get(e, i->a[1]), arg[12];
+	LLVMTypeRef none = LLVMVoidTypeInContext(e->cx);
+	Text text = { .a = e->a }, constraints = { .a = e->a };
+	unsigned n = 0;
+
+	arg[n++] = shared_address(e, i->buf, i->a[0]);
+	arg[n++] = e->buf[i->buf2 - 1];
+	text_printf(&text, "cp.async.bulk.tensor.%dd.shared::cluster.global.%s.mbarrier::complete_tx::bytes [$0], [$1, {",
+	            m->rank, m->im2col ? "im2col" : "tile");
+	text_put(&constraints, "r,l,");
+	for (int d = 0; d < m->rank; d++) {
+		text_printf(&text, "%s$%u", d ? ", " : "", n);
+		text_put(&constraints, "r,");
+		arg[n++] = LLVMBuildIntCast2(e->b, element(e, c, d), i32_type(e), true, "");
+	}
+	text_printf(&text, "}], [$%u]", n);
+	text_put(&constraints, "r,");
+	arg[n++] = shared_address(e, i->buf3, i->a[2]);
+	for (int d = m->rank; d < 2 * m->rank - 2 && m->im2col; d++) {
+		text_printf(&text, "%s$%u", d > m->rank ? ", " : ", {", n);
+		text_put(&constraints, "h,");
+		arg[n++] = LLVMBuildIntCast2(e->b, element(e, c, d), LLVMInt16TypeInContext(e->cx), true, "");
+	}
+	text_put(&text, m->im2col ? "};" : ";");
+	text_put(&constraints, "~{memory}");
+	assembly(e, none, text_str(&text), text_str(&constraints), false, arg, n);
+}
+
+static void
+copy_engine(Emit *e, const KInst *i)
+{
+	LLVMTypeRef none = LLVMVoidTypeInContext(e->cx);
+	LVal arg[2];
+
+	if (i->op == K_tma_load) {
+		tma_load(e, i);
+		return;
+	}
+	if (i->op == K_async_fence) {
+		assembly(e, none, "fence.proxy.async.shared::cta;", "~{memory}", false, NULL, 0);
+		return;
+	}
+	arg[0] = shared_address(e, i->buf, i->a[0]);
+	arg[1] = i->op == K_mbar_wait ? emit_get(e, i->a[1]) : i32(e, i->imm);
+	if (i->op == K_mbar_init) {
+		assembly(e, none, "mbarrier.init.shared::cta.b64 [$0], $1;", "r,r,~{memory}", false, arg, 2);
+		assembly(e, none, "fence.mbarrier_init.release.cluster;", "~{memory}", false, NULL, 0);
+	} else if (i->op == K_mbar_arrive && i->imm == 0) {
+		assembly(e, none, "mbarrier.arrive.shared::cta.b64 _, [$0];", "r,~{memory}", false, arg, 1);
+	} else if (i->op == K_mbar_arrive) {
+		assembly(e, none, "mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1;", "r,r,~{memory}", false, arg, 2);
+	} else {
+		/* labels are local to the braces, so that LLVM may copy this */
+		assembly(e, none, "{ .reg .pred p; W: mbarrier.try_wait.parity.shared::cta.b64 p, [$0], $1; @p bra D; "
+		         "bra W; D: }", "r,r,~{memory}", false, arg, 2);
+	}
+}
+
+/* How wgmma is told of a tile of rows of `swizzle` bytes: where it begins, 8 rows further, and the swizzle. */
+static LVal
+descriptor(Emit *e, uint32_t buf, Reg index, int swizzle)
+{
+	LLVMTypeRef i64 = LLVMInt64TypeInContext(e->cx);
+	uint64_t mode = swizzle == 128 ? 1 : swizzle == 64 ? 2 : 3;
+	uint64_t rest = mode << 62 | (uint64_t)(8 * swizzle / 16) << 32 | 1u << 16;
+	LVal at = LLVMBuildAnd(e->b, shared_address(e, buf, index), i32(e, 0x3ffff), "");
+
+	at = LLVMBuildZExt(e->b, LLVMBuildLShr(e->b, at, i32(e, 4), ""), i64, "");
+	return LLVMBuildOr(e->b, at, LLVMConstInt(i64, rest, false), "");
+}
+
+/* An asm over n sums, which it reads and writes: from x to the result.  more: operands behind the sums. */
+static LVal
+over_sums(Emit *e, KType t, const char *text, const char *constraints, LVal x, const LVal *more, unsigned nmore)
+{
+	unsigned n = t.lanes;
+	LVal *arg = NEWN(e->a, LVal, n + nmore), lane[K_LANES_MAX], r;
+	LLVMTypeRef *type = NEWN(e->a, LLVMTypeRef, n);
+	Text all = { .a = e->a };
+
+	for (unsigned i = 0; i < n; i++) {
+		type[i] = LLVMFloatTypeInContext(e->cx);
+		arg[i] = element(e, x, (int)i);
+		text_printf(&all, "=f,");
+	}
+	for (unsigned i = 0; i < n; i++)
+		text_printf(&all, "%u,", i);
+	text_put(&all, constraints);
+	for (unsigned i = 0; i < nmore; i++)
+		arg[n + i] = more[i];
+	r = assembly(e, LLVMStructTypeInContext(e->cx, type, n, false), text, text_str(&all), false, arg, n + nmore);
+	for (unsigned i = 0; i < n; i++)
+		lane[i] = LLVMBuildExtractValue(e->b, r, i, "");
+	return vector(e, t, lane);
+}
+
+static LVal
+wgmma(Emit *e, const KInst *i)
+{
+	KType t = type_of(e, i->dst);
+	int steps = (int)(i->imm & 255), swizzle = (int)(i->imm >> 8), n = t.lanes;
+	const char *type = e->k->buf.p[i->buf - 1].dt == DT_BF16 ? "bf16" : "f16";
+	LVal d[2] = { descriptor(e, i->buf, i->a[0], swizzle), descriptor(e, i->buf2, i->a[1], swizzle) };
+	Text text = { .a = e->a };
+
+	text_printf(&text, "{ .reg .b64 a, b; mov.b64 a, $%d; mov.b64 b, $%d; wgmma.fence.sync.aligned; ", 2 * n, 2 * n + 1);
+	for (int s = 0; s < steps; s++) {
+		if (s)          /* the next 32 bytes of each row */
+			text_put(&text, "add.s64 a, a, 2; add.s64 b, b, 2; ");
+		text_printf(&text, "wgmma.mma_async.sync.aligned.m64n%dk16.f32.%s.%s {", 2 * n, type, type);
+		for (int j = 0; j < n; j++)
+			text_printf(&text, "%s$%d", j ? ", " : "", j);
+		text_put(&text, "}, a, b, 1, 1, 1, 0, 0; ");
+	}
+	text_put(&text, "wgmma.commit_group.sync.aligned; }");
+	return over_sums(e, t, text_str(&text), "l,l,~{memory}", emit_get(e, i->a[2]), d, 2);
+}
+
+static void
+warpgroup(Emit *e, const KInst *i)
+{
+	const char *wait = arena_printf(e->a, "wgmma.wait_group.sync.aligned %d;", (int)i->imm);
+
+	if (i->op == K_wgmma)
+		emit_define(e, i->dst, wgmma(e, i));
+	else if (i->op == K_wgmma_wait)
+		assembly(e, LLVMVoidTypeInContext(e->cx), wait, "~{memory}", false, NULL, 0);
+	else            /* through it, so that nothing reads the sums before */
+		emit_define(e, i->dst, over_sums(e, type_of(e, i->dst), wait, "~{memory}", emit_get(e, i->a[0]), NULL, 0));
+}
+
 /* ---- atomics ---------------------------------------------------------------------------------- */
 
 static LVal
@@ -536,6 +724,22 @@ special(Emit *e, const KInst *i)
 	case K_cp_commit: case K_cp_wait: cp_group(e, i); break;
 	case K_ldmatrix: emit_define(e, i->dst, ldmatrix(e, i)); break;
 	case K_mma: emit_define(e, i->dst, mma(e, i)); break;
+	case K_grid_wait:
+		if (e->hooks->pdl)
+			wait_for_previous(e);
+		break;
+	case K_mbar_init: case K_mbar_arrive: case K_mbar_wait: case K_tma_load: case K_async_fence:
+		if (has(e, GPU_TMA))
+			copy_engine(e, i);
+		else
+			emit_error(e, "%s: %s has no copy engine", kop_info[i->op].name, e->t->name);
+		break;
+	case K_wgmma: case K_wgmma_wait: case K_wgmma_get:
+		if (has(e, GPU_WGMMA))
+			warpgroup(e, i);
+		else
+			emit_error(e, "%s: %s has no warpgroup products", kop_info[i->op].name, e->t->name);
+		break;
 	default: emit_error(e, "%s: not on %s", kop_info[i->op].name, e->t->name);
 	}
 }
@@ -546,7 +750,7 @@ special(Emit *e, const KInst *i)
 static LVal
 each(Emit *e, KType t, LVal x, LVal (*fn)(Emit *e, LVal x))
 {
-	LVal lane[64];
+	LVal lane[K_LANES_MAX];
 
 	for (int i = 0; i < t.lanes; i++)
 		lane[i] = fn(e, element(e, x, i));
@@ -580,7 +784,7 @@ tanh_approx(Emit *e, LVal x)
 static LVal
 div_full(Emit *e, KType t, LVal x, LVal y)
 {
-	LVal lane[64];
+	LVal lane[K_LANES_MAX];
 
 	for (int i = 0; i < t.lanes; i++) {
 		LVal arg[2] = { element(e, x, i), element(e, y, i) };
@@ -634,7 +838,7 @@ silu(Emit *e, KType t, LVal x)
 static LVal
 narrow(Emit *e, KType to, LVal x)
 {
-	LVal lane[64];
+	LVal lane[K_LANES_MAX];
 
 	if (e->t->sm < 80 || to.lanes % 2)
 		return NULL;

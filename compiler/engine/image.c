@@ -146,8 +146,7 @@ engine_image(Arena *a, const Program *p, const ProgCode *code, size_t ncode, siz
 		y12e_kernel *o = (y12e_kernel *)(im + h.kernels.offset) + i;
 
 		o->name = string(&s, k->name);
-		for (size_t j = 0; j < k->buf.n; j++)
-			o->narg += k->buf.p[j].space == KSPACE_GLOBAL;
+		o->narg = (uint32_t)kernel_params(k);
 		for (int j = 0; j < 3; j++) {
 			o->grid[j] = (uint32_t)k->grid[j];
 			o->block[j] = (uint32_t)k->block[j];

@@ -251,7 +251,6 @@ program_verify(const Program *p, const char **err)
 		for (size_t j = 0; j < e->launch.n; j++) {
 			const ProgLaunch *l = &e->launch.p[j];
 			const Kernel *k;
-			size_t globals = 0;
 			const char *what = NULL;
 
 			if (l->kernel >= p->kernel.n) {
@@ -259,9 +258,7 @@ program_verify(const Program *p, const char **err)
 				return false;
 			}
 			k = p->kernel.p[l->kernel];
-			while (globals < k->buf.n && k->buf.p[globals].space == KSPACE_GLOBAL)
-				globals++;
-			if (l->arg.n != globals)
+			if (l->arg.n != kernel_params(k))
 				what = "number of arguments";
 			for (size_t m = 0; m < l->arg.n && !what; m++) {
 				const ProgArg *x = &l->arg.p[m];

@@ -92,6 +92,23 @@ k_alias(KBuild *b, uint32_t buf, uint32_t of)
 }
 
 uint32_t
+k_tmap(KBuild *b, const char *name, DType dt, const KTmap *map)
+{
+	uint32_t r = add_buffer(b, name, KSPACE_TMAP, dt, 1, false);
+	KTmap *m = arena_dup(b->a, map, sizeof(*map));
+	KBuf *buf = &b->k->buf.p[r - 1];
+
+	m->stride[0] = 1;
+	for (int i = 0; i < 5; i++)
+		m->step[i] = MAX(m->step[i], 1);
+	for (int i = 0; i < m->rank && i < 5; i++)
+		buf->count += (m->dim[i] - 1) * m->stride[i];
+	buf->map = m;
+	buf->align = 16;
+	return r;
+}
+
+uint32_t
 k_buffer(KBuild *b, const char *name, KSpace space, DType dt, int64_t count)
 {
 	return add_buffer(b, name, space, dt, count, false);
@@ -609,6 +626,43 @@ k_cp_async(KBuild *b, uint32_t shared, Reg at, uint32_t global, Reg from, int co
 	                 .imm = count });
 }
 
+void
+k_mbar_init(KBuild *b, uint32_t bars, Reg at, int arrivals)
+{
+	emit(b, (KInst){ .op = K_mbar_init, .a = { at }, .buf = bars, .imm = arrivals });
+}
+
+void
+k_mbar_arrive(KBuild *b, uint32_t bars, Reg at, int64_t bytes)
+{
+	emit(b, (KInst){ .op = K_mbar_arrive, .a = { at }, .buf = bars, .imm = bytes });
+}
+
+void
+k_mbar_wait(KBuild *b, uint32_t bars, Reg at, Reg parity)
+{
+	emit(b, (KInst){ .op = K_mbar_wait, .a = { at, parity }, .buf = bars });
+}
+
+void
+k_tma_load(KBuild *b, uint32_t shared, Reg at, uint32_t map, Reg coordinates, uint32_t bars, Reg bar)
+{
+	emit(b, (KInst){ .op = K_tma_load, .a = { at, coordinates, bar }, .buf = shared, .buf2 = map, .buf3 = bars });
+}
+
+void
+k_wgmma_to(KBuild *b, Reg z, uint32_t x, Reg at_x, uint32_t y, Reg at_y, int steps, int swizzle)
+{
+	emit(b, (KInst){ .op = K_wgmma, .dst = z, .a = { at_x, at_y, z }, .buf = x, .buf2 = y,
+	                 .imm = steps | (int64_t)swizzle << 8 });
+}
+
+Reg
+k_wgmma_get(KBuild *b, Reg z)
+{
+	return emit_new(b, k_type(b, z), (KInst){ .op = K_wgmma_get, .a = { z } });
+}
+
 /* ---- blocks ------------------------------------------------------------------------- */
 
 static KBlock *
@@ -694,6 +748,7 @@ remap_buffers(KBlock *block, const uint32_t *to)
 
 		x->buf = to[x->buf];
 		x->buf2 = to[x->buf2];
+		x->buf3 = to[x->buf3];
 		if (x->body)
 			remap_buffers(x->body, to);
 		if (x->other)
@@ -701,7 +756,7 @@ remap_buffers(KBlock *block, const uint32_t *to)
 	}
 }
 
-/* global buffers first, else in the order they were made */
+/* parameters first, else in the order they were made */
 static void
 sort_buffers(KBuild *b)
 {
@@ -712,7 +767,7 @@ sort_buffers(KBuild *b)
 
 	for (int global = 1; global >= 0; global--)
 		for (size_t i = 0; i < k->buf.n; i++)
-			if ((k->buf.p[i].space == KSPACE_GLOBAL) == global) {
+			if (kspace_param(k->buf.p[i].space) == global) {
 				sorted[n++] = k->buf.p[i];
 				to[i + 1] = n;
 			}

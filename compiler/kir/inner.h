@@ -9,10 +9,12 @@
 
 enum {
 	KIR_MAX_DEPTH = 64,             /* nested blocks */
-	KIR_MAX_LANES = 64,
+	KIR_MAX_LANES = K_LANES_MAX,
 	KIR_MAX_REGS = 1 << 20,
 	KIR_MAX_THREADS = 1024,
 	KIR_WARP = 32,
+	KIR_GROUP = 128,                /* threads of a wgmma */
+	KIR_MAX_BYTES = (1 << 20) - 1,  /* that a phase of an mbarrier may wait for */
 	KIR_SHARED_ALIGN = 128,         /* of a shared buffer that asks for less */
 	KIR_SHARED_ALIGN_MAX = 1024,
 };
@@ -44,18 +46,44 @@ kernel_threads(const Kernel *k)
 	return (int64_t)k->block[0] * k->block[1] * k->block[2];
 }
 
-/* reads or writes Kernel.buf[buf - 1] */
 static inline bool
-kop_memory(KOp op)
+kspace_param(KSpace s)
 {
-	return kop_info[op].cls == KCLASS_READ || kop_info[op].cls == KCLASS_WRITE || op == K_cp_async ||
-	       op == K_ldmatrix;
+	return s == KSPACE_GLOBAL || s == KSPACE_TMAP;
 }
+
+/* how many of buf, buf2, buf3 an op names */
+static inline int
+kop_buffers(KOp op)
+{
+	switch (op) {
+	case K_tma_load: return 3;
+	case K_cp_async: case K_wgmma: return 2;
+	case K_ldmatrix: case K_mbar_init: case K_mbar_arrive: case K_mbar_wait: return 1;
+	default: return kop_info[op].cls == KCLASS_READ || kop_info[op].cls == KCLASS_WRITE;
+	}
+}
+
+/* lanes of the coordinates of a tma_load */
+static inline int
+ktmap_coordinates(const KTmap *m)
+{
+	return m->im2col ? 2 * m->rank - 2 : m->rank;
+}
+
+/* elements that a tma_load brings */
+int64_t ktmap_box(const KTmap *m);
+
+/* What is wrong with a map, or NULL. */
+const char *ktmap_wrong(const KTmap *m, DType dt);
 
 /* all lanes of a warp come to it together */
 static inline bool
 kop_warp(KOp op)
 {
+	/* wgmma: of four warps, which only the run can tell */
+	if (op == K_wgmma || op == K_wgmma_wait || op == K_wgmma_get)
+		return true;
 	return op == K_shuffle || op == K_shuffle_idx || op == K_vote_any || op == K_ldmatrix || op == K_mma;
 }
 

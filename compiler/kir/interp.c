@@ -26,96 +26,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "kir/inner.h"
+#include "kir/run.h"
 
 #define MAX_REGISTER_BYTES ((uint64_t)1 << 31)
 #define MAX_MEMORY_BYTES ((uint64_t)1 << 32)
-
-typedef enum Code {
-	C_LANES,                /* d = fn(a, b, c), lane by lane */
-	C_DIVIDE,               /* the same, where some b are not allowed */
-	C_SELECT_ONE,           /* one condition for all lanes */
-	C_ADD_IX, C_MUL_IX, C_LT_IX,
-	C_AXIS, C_SPLAT, C_LANE, C_JOIN, C_REDUCE,
-	C_LOAD, C_LOAD_IF, C_GATHER, C_STORE, C_STORE_IF, C_ATOMIC_ADD,
-	C_FOR, C_NEXT, C_JUMP, C_AGAIN, C_JUMP_IF, C_JUMP_UNLESS,
-	C_CP_ASYNC, C_CP_COMMIT, C_CP_WAIT,
-	C_BARRIER, C_SHUFFLE, C_SHUFFLE_IDX, C_VOTE_ANY, C_LDMATRIX, C_MMA,
-	C_END
-} Code;
-
-typedef struct Op {
-	uint8_t code, s, lanes, size;   /* scalar, lanes and bytes of a cell of what it moves */
-	uint32_t d, a, b, c;            /* offsets of cells in a register file */
-	uint32_t buf, buf2, to;         /* to: position in the code */
-	int64_t imm;
-	KLaneFn *fn;
-	const KInst *from;
-} Op;
-
-/* who touched an element last, and in which epoch */
-typedef struct Touch {
-	uint32_t wrote, read;           /* epochs; 0: never */
-	uint16_t writer, reader;        /* threads; MANY: several in that epoch */
-	uint8_t flying;                 /* a cp_async into it is under way */
-	uint8_t atomic;                 /* the last write was an atomic_add */
-	uint8_t read_before;            /* read by tasks before that of `read` */
-} Touch;
-
-enum { MANY = UINT16_MAX };
-
-typedef struct Memory {
-	const KBuf *b;
-	unsigned char *p;
-	int64_t count, bytes;           /* of one thread's, if local */
-	Touch *touch;                   /* shared and out; NULL: not watched */
-	uint32_t *set;                  /* local: task that wrote the element last, +1 */
-	bool owned, owned_touch;
-
-	/* aliases */
-	struct Memory *root;            /* NULL: shares its storage with nobody */
-	struct Memory *holds;           /* of a root: who of them has values; NULL: nobody yet */
-	uint32_t used, user;            /* epoch of the last access; thread, or MANY */
-	uint32_t flying;                /* cp_async into it under way */
-} Memory;
-
-/* a cp_async under way */
-typedef struct Copy {
-	uint32_t group, buf;
-	int64_t at;
-	int bytes, count;
-	unsigned char data[16];
-} Copy;
-
-typedef enum { READY, AT_BARRIER, AT_WARP, ENDED, FAILED } State;
-
-typedef struct Thread {
-	State state;
-	uint32_t pc;
-	uint32_t groups;                /* closed ones */
-	Copy *copy;
-	size_t ncopy, ccopy;
-} Thread;
-
-typedef struct Run {
-	const Kernel *k;
-	VEC(Op) op;
-	uint32_t *cell;                 /* offset of a register's cells */
-	uint32_t cells;                 /* bytes of a register file */
-	uint32_t breaks;                /* chain of jumps that leave the loop being made */
-	const uint32_t *writes;
-	unsigned char *image;           /* register file with the constants */
-	Memory *mem;
-	unsigned char *file;            /* register files of all threads */
-	Thread *thread;
-	uint32_t threads;
-	int64_t task[3];
-	uint32_t serial;                /* of the task, from 1 */
-	uint32_t epoch, first;          /* first: of this task */
-	uint64_t turns, limit;
-	Arena *a;
-	char *err;
-} Run;
 
 static void
 complain(Run *r, const Op *op, uint32_t tid, const char *fmt, va_list ap)
@@ -142,9 +56,8 @@ complain(Run *r, const Op *op, uint32_t tid, const char *fmt, va_list ap)
 	snprintf(r->err, 512, "%s", text_str(&t));
 }
 
-/* A thread can't go on. */
-static State __attribute__((format(printf, 4, 5)))
-fail(Run *r, const Op *op, uint32_t tid, const char *fmt, ...)
+State
+run_fail(Run *r, const Op *op, uint32_t tid, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -201,7 +114,9 @@ static const Code plain_code[K_COUNT] = {
 	[K_store] = C_STORE, [K_store_if] = C_STORE_IF, [K_atomic_add] = C_ATOMIC_ADD,
 	[K_cp_async] = C_CP_ASYNC, [K_cp_commit] = C_CP_COMMIT, [K_cp_wait] = C_CP_WAIT,
 	[K_barrier] = C_BARRIER, [K_shuffle] = C_SHUFFLE, [K_shuffle_idx] = C_SHUFFLE_IDX, [K_vote_any] = C_VOTE_ANY,
-	[K_ldmatrix] = C_LDMATRIX, [K_mma] = C_MMA,
+	[K_ldmatrix] = C_LDMATRIX, [K_mma] = C_MMA, [K_mbar_init] = C_MBAR_INIT, [K_mbar_arrive] = C_MBAR_ARRIVE,
+	[K_mbar_wait] = C_MBAR_WAIT, [K_tma_load] = C_TMA_LOAD, [K_async_fence] = C_ASYNC_FENCE, [K_wgmma] = C_WGMMA,
+	[K_wgmma_wait] = C_WGMMA_WAIT, [K_wgmma_get] = C_WGMMA_GET,
 };
 
 static void make_block(Run *r, const KBlock *b);
@@ -295,7 +210,7 @@ make_inst(Run *r, const KInst *i)
 	Op op = {
 		.s = t.s, .lanes = t.lanes, .size = kcell_bytes[t.s], .d = cell[i->dst],
 		.a = cell[i->a[0]], .b = cell[i->a[1]], .c = cell[i->a[2]],
-		.buf = i->buf - 1, .buf2 = i->buf2 - 1, .imm = i->imm, .from = i,
+		.buf = i->buf - 1, .buf2 = i->buf2 - 1, .buf3 = i->buf3 - 1, .imm = i->imm, .from = i,
 	};
 	int args = kop_info[i->op].args;
 
@@ -305,6 +220,8 @@ make_inst(Run *r, const KInst *i)
 		return;
 	case K_for: case K_if: case K_loop: case K_break_if:
 		make_flow(r, i, op);
+		return;
+	case K_grid_wait:               /* launches run one after another */
 		return;
 	case K_select:
 		op.code = a.lanes == t.lanes ? C_LANES : C_SELECT_ONE;
@@ -408,12 +325,12 @@ inside(const Memory *m, int64_t at, int64_t n)
 	return at >= 0 && at <= m->count - n;
 }
 
-static State
-outside(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, int64_t n)
+State
+run_outside(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, int64_t n)
 {
 	if (n == 1)
-		return fail(r, op, tid, "element %" PRId64 " of %s, which has %" PRId64, at, m->b->name, m->count);
-	return fail(r, op, tid, "elements %" PRId64 " .. %" PRId64 " of %s, which has %" PRId64, at,
+		return run_fail(r, op, tid, "element %" PRId64 " of %s, which has %" PRId64, at, m->b->name, m->count);
+	return run_fail(r, op, tid, "elements %" PRId64 " .. %" PRId64 " of %s, which has %" PRId64, at,
 	            at + n, m->b->name, m->count);
 }
 
@@ -421,9 +338,9 @@ static State
 race(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, const char *did, uint32_t who)
 {
 	if (who == MANY)
-		return fail(r, op, tid, "race: several threads have %s element %" PRId64
+		return run_fail(r, op, tid, "race: several threads have %s element %" PRId64
 		            " of %s, with no barrier since", did, at, m->b->name);
-	return fail(r, op, tid, "race: thread %" PRIu32 " (of the block, counted from 0) has %s element %" PRId64
+	return run_fail(r, op, tid, "race: thread %" PRIu32 " (of the block, counted from 0) has %s element %" PRId64
 	            " of %s, with no barrier since", who, did, at, m->b->name);
 }
 
@@ -433,13 +350,15 @@ read_touch(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at)
 	Touch *t = &m->touch[at];
 
 	if (m->b->space == KSPACE_SHARED && t->wrote < r->first)
-		return fail(r, op, tid, "element %" PRId64 " of %s has no value yet", at, m->b->name);
+		return run_fail(r, op, tid, "element %" PRId64 " of %s has no value yet", at, m->b->name);
 	if (t->wrote && t->wrote < r->first)
-		return fail(r, op, tid, "race: another task has written element %" PRId64 " of %s", at, m->b->name);
+		return run_fail(r, op, tid, "race: another task has written element %" PRId64 " of %s", at, m->b->name);
 	if (t->flying && t->wrote >= r->first)
-		return fail(r, op, tid, "the cp_async into element %" PRId64 " of %s has not been waited for",
+		return run_fail(r, op, tid, "the cp_async into element %" PRId64 " of %s has not been waited for",
 		            at, m->b->name);
-	if (t->wrote == r->epoch && t->writer != tid)
+	if (m->async && async_read(r, op, tid, m, at) == FAILED)
+		return FAILED;
+	if (!t->tma && t->wrote == r->epoch && t->writer != tid)
 		return race(r, op, tid, m, at, "written", t->writer);
 	if (t->read != r->epoch) {
 		t->read_before |= t->read && t->read < r->first;
@@ -458,35 +377,37 @@ write_touch(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, boo
 	bool shared = m->b->space == KSPACE_SHARED, both = atomic && t->atomic;
 
 	if (!shared && t->wrote && t->wrote < r->first && !both)
-		return fail(r, op, tid, "race: another task has written element %" PRId64 " of %s", at, m->b->name);
+		return run_fail(r, op, tid, "race: another task has written element %" PRId64 " of %s", at, m->b->name);
 	if (!shared && (t->read_before || (t->read && t->read < r->first)))
-		return fail(r, op, tid, "race: another task has read element %" PRId64 " of %s", at, m->b->name);
+		return run_fail(r, op, tid, "race: another task has read element %" PRId64 " of %s", at, m->b->name);
 	if (t->flying && t->wrote >= r->first)
-		return fail(r, op, tid, "a cp_async into element %" PRId64 " of %s is under way", at, m->b->name);
-	if (t->wrote == r->epoch && t->writer != tid && !both)
+		return run_fail(r, op, tid, "a cp_async into element %" PRId64 " of %s is under way", at, m->b->name);
+	if (m->async && async_write(r, op, tid, m, at) == FAILED)
+		return FAILED;
+	if (!t->tma && t->wrote == r->epoch && t->writer != tid && !both)
 		return race(r, op, tid, m, at, "written", t->writer);
 	if (t->read == r->epoch && t->reader != tid)
 		return race(r, op, tid, m, at, "read", t->reader);
 	t->writer = t->wrote == r->epoch && t->writer != tid ? MANY : (uint16_t)tid;
 	t->wrote = r->epoch;
 	t->atomic = atomic;
-	t->flying = false;
+	t->flying = t->tma = false;
 	return READY;
 }
 
 /* Notes that a thread uses one of several buffers with one storage; a write by any but the one
  * that has values takes these away. */
-static State
-use_storage(Run *r, const Op *op, uint32_t tid, Memory *m, bool write)
+State
+run_use_storage(Run *r, const Op *op, uint32_t tid, Memory *m, bool write)
 {
 	Memory *old = m->root->holds;
 
 	if (old && old != m && old->used == r->epoch && old->user != tid)
-		return fail(r, op, tid, "race: the storage of %s is that of %s, which another thread has used "
+		return run_fail(r, op, tid, "race: the storage of %s is that of %s, which another thread has used "
 		            "with no barrier since", m->b->name, old->b->name);
 	if (write && old != m) {
-		if (old && old->used >= r->first && old->flying)
-			return fail(r, op, tid, "the storage of %s is that of %s, and a cp_async into that is under way",
+		if (old && old->used >= r->first && (old->flying || (old->async && async_flying(old))))
+			return run_fail(r, op, tid, "the storage of %s is that of %s, and a copy into that is under way",
 			            m->b->name, old->b->name);
 		if (old)
 			memset(old->touch, 0, (size_t)old->count * sizeof(*old->touch));
@@ -499,19 +420,19 @@ use_storage(Run *r, const Op *op, uint32_t tid, Memory *m, bool write)
 	return READY;
 }
 
-static State
-check_read(Run *r, const Op *op, uint32_t tid, Memory *m, int64_t at, int64_t n)
+State
+run_read(Run *r, const Op *op, uint32_t tid, Memory *m, int64_t at, int64_t n)
 {
 	if (!inside(m, at, n))
-		return outside(r, op, tid, m, at, n);
+		return run_outside(r, op, tid, m, at, n);
 	if (m->set) {
 		const uint32_t *set = m->set + tid * m->count;
 
 		for (int64_t i = at; i < at + n; i++)
 			if (set[i] != r->serial)
-				return fail(r, op, tid, "element %" PRId64 " of %s has no value yet", i, m->b->name);
+				return run_fail(r, op, tid, "element %" PRId64 " of %s has no value yet", i, m->b->name);
 	}
-	if (m->root && use_storage(r, op, tid, m, false) == FAILED)
+	if (m->root && run_use_storage(r, op, tid, m, false) == FAILED)
 		return FAILED;
 	if (m->touch)
 		for (int64_t i = at; i < at + n; i++)
@@ -520,18 +441,18 @@ check_read(Run *r, const Op *op, uint32_t tid, Memory *m, int64_t at, int64_t n)
 	return READY;
 }
 
-static State
-check_write(Run *r, const Op *op, uint32_t tid, Memory *m, int64_t at, int64_t n)
+State
+run_write(Run *r, const Op *op, uint32_t tid, Memory *m, int64_t at, int64_t n)
 {
 	if (!inside(m, at, n))
-		return outside(r, op, tid, m, at, n);
+		return run_outside(r, op, tid, m, at, n);
 	if (m->set) {
 		uint32_t *set = m->set + tid * m->count;
 
 		for (int64_t i = at; i < at + n; i++)
 			set[i] = r->serial;
 	}
-	if (m->root && use_storage(r, op, tid, m, true) == FAILED)
+	if (m->root && run_use_storage(r, op, tid, m, true) == FAILED)
 		return FAILED;
 	if (m->touch)
 		for (int64_t i = at; i < at + n; i++)
@@ -609,12 +530,6 @@ axis_value(const Run *r, uint32_t tid, int64_t axis)
 	}
 }
 
-static int64_t
-get_int(const unsigned char *cell, KScalar s)
-{
-	return s == KS_I32 ? *(const int32_t *)(const void *)cell : *(const int64_t *)(const void *)cell;
-}
-
 static void
 set_int(unsigned char *cell, KScalar s, int64_t x)
 {
@@ -665,7 +580,7 @@ gather(Run *r, const Op *op, uint32_t tid, unsigned char *reg)
 	for (int l = 0; l < op->lanes; l++) {
 		int64_t at = get_int(reg + op->a + 8 * l, KS_IX);
 
-		if (check_read(r, op, tid, m, at, 1) == FAILED)
+		if (run_read(r, op, tid, m, at, 1) == FAILED)
 			return FAILED;
 		to_cells(m->b->dt, reg + op->d + l * op->size, element(m, tid, at), 1);
 	}
@@ -680,8 +595,8 @@ atomic_add(Run *r, const Op *op, uint32_t tid, unsigned char *reg)
 	_Alignas(8) unsigned char old[8], sum[8];
 
 	if (m->b->space == KSPACE_SHARED && inside(m, at, 1) && m->touch[at].wrote < r->first)
-		return fail(r, op, tid, "element %" PRId64 " of %s has no value yet", at, m->b->name);
-	if (check_write(r, op, tid, m, at, 1) == FAILED)
+		return run_fail(r, op, tid, "element %" PRId64 " of %s has no value yet", at, m->b->name);
+	if (run_write(r, op, tid, m, at, 1) == FAILED)
 		return FAILED;
 	to_cells(m->b->dt, old, element(m, tid, at), 1);
 	op->fn(sum, old, reg + op->b, old, 1);
@@ -700,16 +615,16 @@ cp_async(Run *r, const Op *op, uint32_t tid, const unsigned char *reg)
 	Copy c = { .group = t->groups, .buf = op->buf, .at = at, .count = (int)op->imm };
 
 	c.bytes = (int)op->imm * dtype_info[to->b->dt].bytes;
-	if (check_write(r, op, tid, to, at, op->imm) == FAILED)
+	if (run_write(r, op, tid, to, at, op->imm) == FAILED)
 		return FAILED;
 	if ((at * dtype_info[to->b->dt].bytes) % c.bytes)
-		return fail(r, op, tid, "element %" PRId64 " of %s is not aligned to %d bytes", at,
+		return run_fail(r, op, tid, "element %" PRId64 " of %s is not aligned to %d bytes", at,
 		            to->b->name, c.bytes);
 	if (reg[op->c]) {
-		if (check_read(r, op, tid, from, src, op->imm) == FAILED)
+		if (run_read(r, op, tid, from, src, op->imm) == FAILED)
 			return FAILED;
 		if ((src * dtype_info[to->b->dt].bytes) % c.bytes)
-			return fail(r, op, tid, "element %" PRId64 " of %s is not aligned to %d bytes", src,
+			return run_fail(r, op, tid, "element %" PRId64 " of %s is not aligned to %d bytes", src,
 			            from->b->name, c.bytes);
 		memcpy(c.data, element(from, tid, src), (size_t)c.bytes);
 	}
@@ -721,7 +636,7 @@ cp_async(Run *r, const Op *op, uint32_t tid, const unsigned char *reg)
 		Copy *p = realloc(t->copy, cap * sizeof(*p));
 
 		if (!p)
-			return fail(r, op, tid, "out of memory");
+			return run_fail(r, op, tid, "out of memory");
 		t->copy = p;
 		t->ccopy = cap;
 	}
@@ -757,7 +672,7 @@ cp_wait(Run *r, const Op *op, uint32_t tid)
 #define CELL(T, at) (*(T *)(void *)(reg + (at)))
 #define TURN()                                                                                  \
 	if (++r->turns == r->limit)                                                             \
-		return fail(r, i, tid, "gave up after %" PRIu64 " turns of loops", r->limit)
+		return run_fail(r, i, tid, "gave up after %" PRIu64 " turns of loops", r->limit)
 
 static State
 run_thread(Run *r, uint32_t tid)
@@ -774,7 +689,7 @@ run_thread(Run *r, uint32_t tid)
 			break;
 		case C_DIVIDE:
 			if (!klane_defined(i->from->op, (KScalar)i->s, reg + i->b, i->lanes))
-				return fail(r, i, tid, i->from->op == K_div || i->from->op == K_rem
+				return run_fail(r, i, tid, i->from->op == K_div || i->from->op == K_rem
 				                       ? "division by zero" : "shift by more bits than there are");
 			i->fn(reg + i->d, reg + i->a, reg + i->b, reg + i->c, i->lanes);
 			break;
@@ -815,7 +730,7 @@ run_thread(Run *r, uint32_t tid)
 		case C_LOAD:
 			m = &r->mem[i->buf];
 			at = CELL(int64_t, i->a);
-			if (check_read(r, i, tid, m, at, i->imm) == FAILED)
+			if (run_read(r, i, tid, m, at, i->imm) == FAILED)
 				return FAILED;
 			to_cells(m->b->dt, reg + i->d, element(m, tid, at), i->imm);
 			if (i->imm < i->lanes)
@@ -832,7 +747,7 @@ run_thread(Run *r, uint32_t tid)
 		case C_STORE:
 			m = &r->mem[i->buf];
 			at = CELL(int64_t, i->a);
-			if (check_write(r, i, tid, m, at, i->imm) == FAILED)
+			if (run_write(r, i, tid, m, at, i->imm) == FAILED)
 				return FAILED;
 			from_cells(m->b->dt, element(m, tid, at), reg + i->b, i->imm);
 			break;
@@ -887,6 +802,19 @@ run_thread(Run *r, uint32_t tid)
 		case C_SHUFFLE: case C_SHUFFLE_IDX: case C_VOTE_ANY: case C_LDMATRIX: case C_MMA:
 			r->thread[tid].pc = (uint32_t)(i - code);
 			return AT_WARP;
+		case C_WGMMA: case C_WGMMA_WAIT: case C_WGMMA_GET:
+			r->thread[tid].pc = (uint32_t)(i - code);
+			return AT_GROUP;
+		case C_MBAR_INIT: case C_MBAR_ARRIVE: case C_MBAR_WAIT: case C_TMA_LOAD: case C_ASYNC_FENCE: {
+			State s = async_op(r, i, tid);
+
+			if (s == READY) {
+				r->progress = true;
+				break;
+			}
+			r->thread[tid].pc = (uint32_t)(i - code);
+			return s;
+		}
 		case C_END:
 			return ENDED;
 		}
@@ -908,7 +836,7 @@ shuffle(Run *r, const Op *op, uint32_t first, uint32_t n)
 		int64_t other = op->code == C_SHUFFLE_IDX ? get_int(reg + op->b, KS_IX) : l ^ op->imm;
 
 		if (other < 0 || other >= n)
-			return fail(r, op, first + l, "the warp has no lane %" PRId64, other);
+			return run_fail(r, op, first + l, "the warp has no lane %" PRId64, other);
 		memcpy(reg + op->d, t[other], bytes);
 	}
 	return READY;
@@ -936,10 +864,10 @@ ldmatrix(Run *r, const Op *op, uint32_t first)
 	for (uint32_t l = 0; l < KIR_WARP; l++) {
 		int64_t at = get_int(r->file + (size_t)(first + l) * r->cells + op->a, KS_IX);
 
-		if (check_read(r, op, first + l, m, at, 8) == FAILED)
+		if (run_read(r, op, first + l, m, at, 8) == FAILED)
 			return FAILED;
 		if (at % 8)
-			return fail(r, op, first + l, "element %" PRId64 " of %s is not aligned to 16 bytes", at,
+			return run_fail(r, op, first + l, "element %" PRId64 " of %s is not aligned to 16 bytes", at,
 			            m->b->name);
 		to_cells(m->b->dt, (void *)x[l / 8][l % 8], element(m, first + l, at), 8);
 	}
@@ -1030,29 +958,32 @@ meet(Run *r, const Op *op, uint32_t first, uint32_t n)
 	}
 }
 
-/* Runs a warp until every lane is at a barrier or at the end. */
+/* Runs a warp until every lane waits for others or is at the end. */
 static State
 run_warp(Run *r, uint32_t first, uint32_t n)
 {
 	for (;;) {
 		Thread *t = r->thread + first;
-		bool meets = false;
+		bool meets = false, blocked = false;
 		uint32_t pc = 0;
 
 		for (uint32_t l = 0; l < n; l++) {
-			if (t[l].state == READY && (t[l].state = run_thread(r, first + l)) == FAILED)
+			r->progress |= t[l].state == READY;
+			if ((t[l].state == READY || t[l].state == BLOCKED) &&
+			    (t[l].state = run_thread(r, first + l)) == FAILED)
 				return FAILED;
+			blocked |= t[l].state == BLOCKED;
 			if (t[l].state == AT_WARP && !meets) {
 				meets = true;
 				pc = t[l].pc;
 			}
 		}
-		if (!meets)
+		if (!meets || blocked)
 			return READY;
 		const Op *op = &r->op.p[pc];
 		for (uint32_t l = 0; l < n; l++)
 			if (t[l].state != AT_WARP || t[l].pc != pc)
-				return fail(r, op, first + l, "this lane of the warp is elsewhere");
+				return run_fail(r, op, first + l, "this lane of the warp is elsewhere");
 		if (meet(r, op, first, n) == FAILED)
 			return FAILED;
 		for (uint32_t l = 0; l < n; l++) {
@@ -1060,6 +991,43 @@ run_warp(Run *r, uint32_t first, uint32_t n)
 			t[l].pc = pc + 1;
 		}
 	}
+}
+
+/* Four warps that have all come to the same wgmma. */
+static State
+run_group(Run *r, uint32_t first)
+{
+	Thread *t = r->thread + first;
+
+	for (uint32_t l = 0; l < KIR_GROUP; l++)
+		if (t[l].state != AT_GROUP || t[l].pc != t[0].pc)
+			return READY;
+	if (async_group(r, &r->op.p[t[0].pc], first) == FAILED)
+		return FAILED;
+	for (uint32_t l = 0; l < KIR_GROUP; l++) {
+		t[l].state = READY;
+		t[l].pc++;
+	}
+	r->progress = true;
+	return READY;
+}
+
+/* Nothing goes on: all are at one barrier, or at the end. */
+static State
+meet_all(Run *r)
+{
+	const Thread *t = r->thread;
+
+	for (uint32_t i = 0; i < r->threads; i++)
+		if (t[i].state == BLOCKED)
+			return run_fail(r, &r->op.p[t[i].pc], i, "this waits for ever: nothing completes the phase");
+	for (uint32_t i = 0; i < r->threads; i++) {
+		if (t[0].state == ENDED && t[i].state != ENDED)
+			return run_fail(r, &r->op.p[t[i].pc], i, "another thread has ended before");
+		if (t[0].state != ENDED && (t[i].state != t[0].state || t[i].pc != t[0].pc || t[i].state != AT_BARRIER))
+			return run_fail(r, &r->op.p[t[0].pc], i, "this thread is elsewhere");
+	}
+	return t[0].state;
 }
 
 static State
@@ -1070,30 +1038,32 @@ run_task(Run *r)
 		Thread *t = &r->thread[i];
 
 		t->state = READY;
-		t->pc = t->groups = 0;
+		t->pc = t->groups = t->fenced = 0;
 		t->ncopy = 0;
 	}
+	async_task(r);
 	for (;;) {
-		const Thread *t = r->thread;
+		State s;
 
-		for (uint32_t w = 0; w < r->threads; w += KIR_WARP)
-			if (run_warp(r, w, MIN(r->threads - w, KIR_WARP)) == FAILED)
-				return FAILED;
-		if (t[0].state == ENDED)
-			break;
-		for (uint32_t i = 1; i < r->threads; i++)
-			if (t[i].state != AT_BARRIER || t[i].pc != t[0].pc)
-				return fail(r, &r->op.p[t[0].pc], i, "this thread is elsewhere");
+		do {
+			r->progress = false;
+			for (uint32_t w = 0; w < r->threads; w += KIR_WARP)
+				if (run_warp(r, w, MIN(r->threads - w, KIR_WARP)) == FAILED)
+					return FAILED;
+			for (uint32_t w = 0; r->async && w + KIR_GROUP <= r->threads; w += KIR_GROUP)
+				if (run_group(r, w) == FAILED)
+					return FAILED;
+		} while (r->async && r->progress);
+		s = meet_all(r);
+		if (s != AT_BARRIER)
+			return s == FAILED ? FAILED : async_end(r);
 		for (uint32_t i = 0; i < r->threads; i++) {
 			r->thread[i].state = READY;
 			r->thread[i].pc++;
 		}
 		r->epoch++;
+		async_barrier(r);
 	}
-	for (uint32_t i = 1; i < r->threads; i++)
-		if (r->thread[i].state != ENDED)
-			return fail(r, &r->op.p[r->thread[i].pc], i, "another thread has ended before");
-	return READY;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -1138,7 +1108,7 @@ bind(Run *r, const KArg *arg, size_t narg, bool watch)
 		uint64_t copies = b->space == KSPACE_LOCAL ? r->threads : 1;
 
 		r->mem[i].b = b;
-		if (b->space == KSPACE_GLOBAL)
+		if (kspace_param(b->space))
 			globals++;
 		else
 			total += copies * (uint64_t)b->count * (sizeof(Touch) + 8);
@@ -1151,7 +1121,7 @@ bind(Run *r, const KArg *arg, size_t narg, bool watch)
 		Memory *m = &r->mem[i];
 		size_t copies = m->b->space == KSPACE_LOCAL ? r->threads : 1;
 
-		if (m->b->space == KSPACE_GLOBAL) {
+		if (kspace_param(m->b->space)) {
 			if (!bind_global(r, i, arg, watch))
 				return false;
 			continue;
@@ -1221,7 +1191,8 @@ kernel_interpret_limit(const Kernel *k, const KArg *arg, size_t narg, uint64_t t
 	r.threads = (uint32_t)kernel_threads(k);
 	/* One thread of one task races with nobody. */
 	bool watch = r.threads > 1 || k->grid[0] > 1 || k->grid[1] > 1 || k->grid[2] > 1;
-	bool ok = make_code(&r) && bind(&r, arg, narg, watch);
+	bool ok = make_code(&r) && bind(&r, arg, narg, watch) &&
+	          (async_open(&r) || refuse(&r, "too many barriers"));
 	if (ok) {
 		r.thread = NEWN(r.a, Thread, r.threads);
 		r.file = calloc(r.threads, MAX(r.cells, 8u));

@@ -88,6 +88,64 @@ kernel_shared_layout(const Kernel *k, int64_t *offset)
 	return at;
 }
 
+size_t
+kernel_params(const Kernel *k)
+{
+	size_t n = 0;
+
+	while (n < k->buf.n && kspace_param(k->buf.p[n].space))
+		n++;
+	return n;
+}
+
+int64_t
+ktmap_box(const KTmap *m)
+{
+	int64_t n = 1;
+
+	if (m->im2col)
+		return (int64_t)m->pixels * m->channels;
+	for (int i = 0; i < m->rank; i++)
+		n *= m->box[i];
+	return n;
+}
+
+/* the rules of cuTensorMapEncodeTiled and …Im2col */
+const char *
+ktmap_wrong(const KTmap *m, DType dt)
+{
+	int64_t size = dtype_info[dt].bytes, inner, last = 0;
+
+	if (m->rank < (m->im2col ? 3 : 1) || m->rank > 5)
+		return "a map has 1 to 5 dimensions, of im2col 3 to 5";
+	inner = (m->im2col ? m->channels : m->box[0]) * size;
+	if (m->swizzle != 0 && m->swizzle != 32 && m->swizzle != 64 && m->swizzle != 128)
+		return "a swizzle is of 0, 32, 64 or 128 bytes";
+	if (inner % 16 || inner < 1 || (m->swizzle ? inner > m->swizzle : inner > 256 * size))
+		return "the innermost side of a box is a multiple of 16 bytes, and no more than the swizzle";
+	if (m->stride[0] != 1)
+		return "the innermost stride is 1";
+	for (int i = 0; i < m->rank; i++) {
+		if (m->dim[i] < 1 || m->dim[i] > (int64_t)1 << 32 || m->step[i] < 1 || m->step[i] > 8)
+			return "a dimension is 1 to 2^32, and a step 1 to 8";
+		if (m->step[i] > 1 && (!m->im2col || i == 0 || i + 1 == m->rank))
+			return "only the sides of an im2col picture have steps";
+		if (i && (m->stride[i] < 1 || m->stride[i] * size % 16 || m->stride[i] >= (int64_t)1 << 36))
+			return "a stride is a multiple of 16 bytes";
+		if (!m->im2col && (m->box[i] < 1 || m->box[i] > 256))
+			return "a side of a box is 1 to 256";
+		if (__builtin_mul_overflow(m->dim[i] - 1, m->stride[i], &inner) || __builtin_add_overflow(last, inner, &last) ||
+		    last > KIR_MAX_COUNT)
+			return "the map reaches too far";
+		if (m->im2col && i > 0 && i + 1 < m->rank && (m->lower[i - 1] < -128 || m->lower[i - 1] > 127 ||
+		    m->upper[i - 1] < -128 || m->upper[i - 1] > 127))
+			return "a corner is -128 to 127";
+	}
+	if (m->im2col && (m->channels < 1 || m->channels > 256 || m->pixels < 1 || m->pixels > 1024))
+		return "im2col brings 1 to 256 channels of 1 to 1024 pixels";
+	return NULL;
+}
+
 int64_t
 kernel_shared_bytes(const Kernel *k)
 {

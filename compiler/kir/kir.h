@@ -48,7 +48,8 @@ typedef enum KScalar {
 } KScalar;
 extern const char *const kscalar_name[KS_COUNT];       /* "i1", "u8", … "ix", … */
 
-typedef struct KType { uint8_t s; uint8_t lanes; } KType;      /* lanes 1: a scalar; at most 64 */
+typedef struct KType { uint8_t s; uint8_t lanes; } KType;      /* lanes 1: a scalar; at most K_LANES_MAX */
+enum { K_LANES_MAX = 128 };
 
 typedef enum KOp {
 	K_none,
@@ -79,7 +80,30 @@ typedef enum KAxis {
 } KAxis;
 extern const char *const kaxis_name[KAXIS_COUNT];       /* "block.x" … "warp" */
 
-typedef enum KSpace { KSPACE_GLOBAL, KSPACE_SHARED, KSPACE_LOCAL } KSpace;
+typedef enum KSpace {
+	KSPACE_GLOBAL, KSPACE_SHARED, KSPACE_LOCAL,
+	KSPACE_TMAP,            /* global memory as the copy engine of a GPU sees it; a parameter, too */
+} KSpace;
+
+/* A tensor in memory, and the box of it that a tma_load brings: dimensions from the innermost out.
+ *
+ * A tile is box[0] × box[1] … elements from the coordinates on.  An im2col box (rank 3 to 5: channels,
+ * sides of the picture, batch) is `channels` of each of `pixels` places, which are taken from the coordinates on
+ * through [lower, dim - 1 + upper] of each side by `step`, row after row, picture after picture; the
+ * filter's offsets are added to each place.  Either lies in shared memory with its innermost dimension
+ * innermost; a swizzle of 128 (64, 32) bytes moves 16-byte pieces: bits 4 … 6 (5, 4) of the address are
+ * exclusive-ored with the three (two, one) bits from 7 on. */
+typedef struct KTmap {
+	bool im2col;
+	int rank;               /* 1 to 5 */
+	int64_t dim[5];
+	int64_t stride[5];      /* elements; stride[0] = 1 */
+	int step[5];            /* every step-th place; 1 to 8 */
+	int box[5];             /* tile; 1 to 256 */
+	int lower[3], upper[3]; /* im2col, of dim[1] … */
+	int pixels, channels;   /* im2col */
+	int swizzle;            /* bytes: 0, 32, 64, 128 */
+} KTmap;
 
 typedef struct KBuf {
 	const char *name;
@@ -89,6 +113,7 @@ typedef struct KBuf {
 	bool out;               /* written (global); others are read-only */
 	bool inplace;           /* see above */
 	int align;              /* bytes that its start is aligned to, at least; 0: its element */
+	const KTmap *map;       /* TMAP; count is what it reaches */
 	uint32_t alias;         /* shared: uses the storage of that buffer, +1; 0: its own.  A write
 	                         * to either leaves the other without values */
 } KBuf;
@@ -100,7 +125,7 @@ struct KInst {
 	KOp op;
 	Reg dst;
 	Reg a[3];
-	uint32_t buf, buf2;     /* index into Kernel.buf, +1; 0: none */
+	uint32_t buf, buf2, buf3;       /* index into Kernel.buf, +1; 0: none */
 	int64_t imm;
 	double fimm;
 	KBlock *body, *other;   /* FLOW */
@@ -111,7 +136,7 @@ typedef struct Kernel {
 	const char *name;       /* an identifier */
 	int32_t grid[3];        /* tasks; each >= 1 */
 	int32_t block[3];       /* threads; 1 1 1 on hosts */
-	VEC(KBuf) buf;          /* global ones first, in the order of launch arguments */
+	VEC(KBuf) buf;          /* parameters first, in the order of launch arguments */
 	VEC(KType) reg;         /* types; reg.p[0] unused */
 	KBlock body;
 } Kernel;
@@ -132,6 +157,8 @@ void k_grid(KBuild *b, int64_t x, int64_t y, int64_t z);
 void k_threads(KBuild *b, int x, int y, int z);
 /* returns the buffer number used by load and store (index + 1) */
 uint32_t k_param(KBuild *b, const char *name, DType dt, int64_t count, bool out);
+/* a parameter that only tma_load reads; the map is copied */
+uint32_t k_tmap(KBuild *b, const char *name, DType dt, const KTmap *map);
 /* bytes that the buffer's start is aligned to, at least: a power of two; the larger wins */
 void k_align(KBuild *b, uint32_t buf, int align);
 /* buf uses the storage of `of`; both are shared */
@@ -185,6 +212,15 @@ void k_cp_async(KBuild *b, uint32_t shared, Reg at, uint32_t global, Reg from, i
 void k_atomic_add(KBuild *b, uint32_t buf, Reg index, Reg x);
 Reg k_atomic_fetch_add(KBuild *b, uint32_t buf, Reg index, Reg x);      /* what was there */
 
+/* Hopper: see kops.def */
+void k_mbar_init(KBuild *b, uint32_t bars, Reg at, int arrivals);
+void k_mbar_arrive(KBuild *b, uint32_t bars, Reg at, int64_t bytes);
+void k_mbar_wait(KBuild *b, uint32_t bars, Reg at, Reg parity);
+void k_tma_load(KBuild *b, uint32_t shared, Reg at, uint32_t map, Reg coordinates, uint32_t bars, Reg bar);
+/* z: a k_var of f32 with N / 2 lanes, which is the result, too */
+void k_wgmma_to(KBuild *b, Reg z, uint32_t x, Reg at_x, uint32_t y, Reg at_y, int steps, int swizzle);
+Reg k_wgmma_get(KBuild *b, Reg z);
+
 /* shorthands */
 static inline Reg k_add(KBuild *b, Reg x, Reg y) { return k_op(b, K_add, x, y, 0); }
 static inline Reg k_sub(KBuild *b, Reg x, Reg y) { return k_op(b, K_sub, x, y, 0); }
@@ -215,17 +251,19 @@ size_t kernel_insts(const Kernel *k);                   /* static count */
  * (128 unless it asks for more), aliases where what they alias is.  offset[i], if not NULL, is where buffer i
  * begins. */
 int64_t kernel_shared_bytes(const Kernel *k);
+size_t kernel_params(const Kernel *k);                  /* launch arguments: global buffers and tensor maps */
 int64_t kernel_shared_layout(const Kernel *k, int64_t *offset);
 
 /* ---- interpreter -------------------------------------------------------------------- */
 
-typedef struct KArg { void *data; size_t bytes; } KArg; /* one for each global buffer */
+typedef struct KArg { void *data; size_t bytes; } KArg; /* one for each parameter; of a tensor map: its memory */
 
 /* Runs all tasks, one after another; the threads of a block in phases between barriers, each
  * warp's lanes together at shuffle, ldmatrix and mma.  Checks every access (bounds, uninitialised shared and
  * local memory, two threads of a block touching one shared element with a write between
  * barriers; two tasks, or two threads between barriers, touching one element of an out, one of
- * them writing it, unless all are atomic_add).  False: err says kernel, task, thread and instruction. */
+ * them writing it, unless all are atomic_add; what tma_load brings read before it was waited for, or
+ * overwritten before its readers have said so at an mbarrier or their wgmma is done).  False: err says kernel, task, thread and instruction. */
 bool kernel_interpret(const Kernel *k, const KArg *arg, size_t narg, char err[512]);
 
 /* The same, giving up with an error after so many turns of loops (0: never). */

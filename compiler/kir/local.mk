@@ -3,7 +3,7 @@ noinst_LTLIBRARIES += libkir.la
 libkir_la_SOURCES = compiler/kir/kir.h compiler/kir/kops.def compiler/kir/inner.h \
 	compiler/kir/kir.c compiler/kir/eval.c compiler/kir/fold.c compiler/kir/build.c \
 	compiler/kir/print.c compiler/kir/parse.c compiler/kir/verify.c \
-	compiler/kir/simplify.c compiler/kir/interp.c
+	compiler/kir/simplify.c compiler/kir/interp.c compiler/kir/async.c compiler/kir/run.h
 libkir_la_LIBADD = libbase.la -lm
 
 if HAVE_CMOCKA

@@ -3,6 +3,8 @@
  *     kernel  = "kernel" NAME "(" [param {"," param}] ")" ["grid" triple] ["threads" triple]
  *               "{" {decl} {stmt} "}"
  *     param   = NAME ":" "global" ["out"] TYPE "[" (INT | "?") "]" ["inplace"] ["align" INT]
+ *             | NAME ":" ("tile" | "im2col") TYPE dims "strides" list ("box" list | "steps" list
+ *               "lower" list "upper" list "channels" INT "pixels" INT) "swizzle" INT
  *     decl    = ("shared" | "local") NAME ":" TYPE "[" INT "]" ["align" INT] ["alias" NAME]
  *     stmt    = [REG ":" ktype "="] OP operands
  *             | "for" REG ":" ktype "=" REG ".." REG "step" INT block
@@ -269,6 +271,8 @@ buffer_named(Parse *p, uint32_t *buf)
 	return fail(p, "there is no buffer '%s'", n ? n : "");
 }
 
+static bool tensor_map(Parse *p, KBuf *b, bool im2col);
+
 static bool
 buffer(Parse *p, KSpace space)
 {
@@ -279,6 +283,8 @@ buffer(Parse *p, KSpace space)
 	if (!(b.name = name(p, "the name of a buffer")) || !expect(p, ":"))
 		return false;
 	if (space == KSPACE_GLOBAL) {
+		if (is_next(p, "tile") || is_next(p, "im2col"))
+			return tensor_map(p, &b, !accept(p, "tile") && accept(p, "im2col"));
 		if (!expect(p, "global"))
 			return false;
 		b.out = accept(p, "out");
@@ -307,6 +313,84 @@ buffer(Parse *p, KSpace space)
 	if (space == KSPACE_SHARED && accept(p, "alias") && !buffer_named(p, &b.alias))
 		return false;
 	vec_push(p->a, &p->k->buf, b);
+	return true;
+}
+
+/* "(1, 2)" into from .. to of one of the arrays */
+static bool
+list(Parse *p, const char *word, int from, int to, int64_t *wide, int *narrow)
+{
+	int64_t x;
+
+	if (!expect(p, word) || !expect(p, "("))
+		return false;
+	for (int i = from; i < to; i++) {
+		if ((i > from && !expect(p, ",")) || !integer(p, narrow ? -128 : 1, narrow ? 1024 : KIR_MAX_COUNT, &x))
+			return false;
+		if (wide)
+			wide[i] = x;
+		else
+			narrow[i] = (int)x;
+	}
+	return expect(p, ")");
+}
+
+static bool
+number(Parse *p, const char *word, int *x)
+{
+	int64_t v = 0;
+
+	if (!expect(p, word) || !integer(p, 0, 1024, &v))
+		return false;
+	*x = (int)v;
+	return true;
+}
+
+/* a tensor map, from its word on */
+static bool
+tensor_map(Parse *p, KBuf *b, bool im2col)
+{
+	KTmap *m = NEW(p->a, KTmap);
+	const char *why;
+	size_t from = p->at;
+	const char *type = name(p, "an element type");
+
+	m->im2col = im2col;
+	m->stride[0] = 1;
+	for (int i = 0; i < 5; i++)
+		m->step[i] = 1;
+	b->space = KSPACE_TMAP;
+	b->map = m;
+	b->align = 16;
+	if (!type || (b->dt = dtype_named(type)) == DT_NONE) {
+		p->at = from;
+		return fail(p, "'%s' is no element type", type ? type : "");
+	}
+	if (!expect(p, "["))
+		return false;
+	do {
+		if (m->rank == 5)
+			return fail(p, "a tensor map has at most 5 dimensions");
+		if (!integer(p, 1, KIR_MAX_COUNT, &m->dim[m->rank++]))
+			return false;
+	} while (accept(p, ","));
+	if (!expect(p, "]") || !list(p, "strides", 1, m->rank, m->stride, NULL))
+		return false;
+	if (im2col && m->rank < 3)
+		return fail(p, "im2col has 3 dimensions or more");
+	if (im2col ? !list(p, "steps", 1, m->rank - 1, NULL, m->step) || !list(p, "lower", 0, m->rank - 2, NULL, m->lower) ||
+	             !list(p, "upper", 0, m->rank - 2, NULL, m->upper) || !number(p, "channels", &m->channels) ||
+	             !number(p, "pixels", &m->pixels)
+	           : !list(p, "box", 0, m->rank, NULL, m->box))
+		return false;
+	if (!number(p, "swizzle", &m->swizzle))
+		return false;
+	if ((why = ktmap_wrong(m, b->dt)))
+		return fail(p, "%s: %s", b->name, why);
+	b->count = 1;
+	for (int i = 0; i < m->rank; i++)
+		b->count += (m->dim[i] - 1) * m->stride[i];
+	vec_push(p->a, &p->k->buf, *b);
 	return true;
 }
 
@@ -390,7 +474,24 @@ operands(Parse *p, KInst *i, int depth)
 		return args(p, i, 0, 1) && expect(p, ",") && integer(p, 0, KIR_MAX_LANES - 1, &i->imm);
 	case K_shuffle:
 		return args(p, i, 0, 1) && expect(p, "xor") && integer(p, 1, KIR_WARP - 1, &i->imm);
-	case K_cp_wait:
+	case K_tma_load:
+		return place(p, &i->buf, &i->a[0]) && expect(p, ",") && buffer_named(p, &i->buf2) && expect(p, "at") &&
+		       reg(p, &i->a[1]) && expect(p, ",") && place(p, &i->buf3, &i->a[2]);
+	case K_mbar_init: case K_mbar_arrive:
+		return place(p, &i->buf, &i->a[0]) && expect(p, i->op == K_mbar_init ? "count" : "bytes") &&
+		       integer(p, 0, KIR_MAX_BYTES, &i->imm);
+	case K_mbar_wait:
+		return place(p, &i->buf, &i->a[0]) && expect(p, "parity") && reg(p, &i->a[1]);
+	case K_wgmma: {
+		int steps, swizzle;
+
+		if (!place(p, &i->buf, &i->a[0]) || !expect(p, ",") || !place(p, &i->buf2, &i->a[1]) || !expect(p, ",") ||
+		    !reg(p, &i->a[2]) || !number(p, "steps", &steps) || !number(p, "swizzle", &swizzle))
+			return false;
+		i->imm = (steps & 255) | (int64_t)swizzle << 8;
+		return true;
+	}
+	case K_cp_wait: case K_wgmma_wait:
 		return integer(p, 0, 63, &i->imm);
 	case K_for:
 		return reg(p, &i->a[0]) && expect(p, "..") && reg(p, &i->a[1]) && expect(p, "step") &&

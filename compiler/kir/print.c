@@ -97,13 +97,63 @@ kinst_text(Text *t, const Kernel *k, const KInst *i)
 	case K_shuffle:
 		text_printf(t, " %%%" PRIu32 " xor %" PRId64, i->a[0], i->imm);
 		break;
-	case K_cp_wait:
+	case K_tma_load:
+		place_text(t, k, i->buf, i->a[0]);
+		text_printf(t, ", %s at %%%" PRIu32 ",", buf_name(k, i->buf2), i->a[1]);
+		place_text(t, k, i->buf3, i->a[2]);
+		break;
+	case K_mbar_init: case K_mbar_arrive:
+		place_text(t, k, i->buf, i->a[0]);
+		text_printf(t, " %s %" PRId64, i->op == K_mbar_init ? "count" : "bytes", i->imm);
+		break;
+	case K_mbar_wait:
+		place_text(t, k, i->buf, i->a[0]);
+		text_printf(t, " parity %%%" PRIu32, i->a[1]);
+		break;
+	case K_wgmma:
+		place_text(t, k, i->buf, i->a[0]);
+		text_put(t, ",");
+		place_text(t, k, i->buf2, i->a[1]);
+		text_printf(t, ", %%%" PRIu32 " steps %d swizzle %d", i->a[2], (int)(i->imm & 255), (int)(i->imm >> 8));
+		break;
+	case K_cp_wait: case K_wgmma_wait:
 		text_printf(t, " %" PRId64, i->imm);
 		break;
 	default:
 		args_text(t, i, 0, i->op < K_COUNT ? kop_info[i->op].args : 0);
 		break;
 	}
+}
+
+static void
+list_text(Text *t, const char *word, int from, int n, const int64_t *wide, const int *narrow)
+{
+	text_printf(t, " %s(", word);
+	for (int i = from; i < n; i++)
+		text_printf(t, "%s%" PRId64, i > from ? ", " : "", wide ? wide[i] : narrow[i]);
+	text_put(t, ")");
+}
+
+/* "f16[64, 80, 80] strides(64, 5120) box(64, 8, 8) swizzle 128" */
+static void
+map_text(Text *t, const KBuf *b)
+{
+	const KTmap *m = b->map;
+
+	text_printf(t, "%s %s[", m->im2col ? "im2col" : "tile", b->dt < DT_COUNT ? dtype_info[b->dt].name : "?");
+	for (int i = 0; i < m->rank && i < 5; i++)
+		text_printf(t, "%s%" PRId64, i ? ", " : "", m->dim[i]);
+	text_put(t, "]");
+	list_text(t, "strides", 1, m->rank, m->stride, NULL);
+	if (m->im2col) {
+		list_text(t, "steps", 1, m->rank - 1, NULL, m->step);
+		list_text(t, "lower", 0, m->rank - 2, NULL, m->lower);
+		list_text(t, "upper", 0, m->rank - 2, NULL, m->upper);
+		text_printf(t, " channels %d pixels %d", m->channels, m->pixels);
+	} else {
+		list_text(t, "box", 0, m->rank, NULL, m->box);
+	}
+	text_printf(t, " swizzle %d", m->swizzle);
 }
 
 static void
@@ -150,10 +200,15 @@ kernel_text(Text *t, const Kernel *k)
 	size_t n = 0;
 
 	text_printf(t, "kernel %s(", k->name);
-	for (; n < k->buf.n && k->buf.p[n].space == KSPACE_GLOBAL; n++) {
+	for (; n < k->buf.n && kspace_param(k->buf.p[n].space); n++) {
 		const KBuf *b = &k->buf.p[n];
 
-		text_printf(t, "%s%s: global %s", n ? ", " : "", b->name, b->out ? "out " : "");
+		text_printf(t, "%s%s: ", n ? ", " : "", b->name);
+		if (b->space == KSPACE_TMAP && b->map) {
+			map_text(t, b);
+			continue;
+		}
+		text_printf(t, "global %s", b->out ? "out " : "");
 		buf_text(t, k, b);
 	}
 	text_printf(t, ") grid(%d, %d, %d)", k->grid[0], k->grid[1], k->grid[2]);

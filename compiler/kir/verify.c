@@ -38,6 +38,7 @@ typedef struct Verify {
 	uint8_t *varies;        /* by register */
 	bool *index;            /* by register: written by a for */
 	bool *defined;          /* by register: on every path to here */
+	bool *sums;             /* by register: written by a wgmma */
 	Regs log;               /* registers in the order they became defined */
 	Loop *loop;
 	uint8_t *breaks;        /* by loop, in order of the text: how its breaks vary */
@@ -105,7 +106,8 @@ check_buffers(Verify *v)
 
 	for (size_t i = 0; i < k->buf.n; i++) {
 		const KBuf *b = &k->buf.p[i];
-		bool global = b->space == KSPACE_GLOBAL;
+		bool global = kspace_param(b->space);
+		const char *why;
 		int64_t bytes;
 
 		if (!identifier(b->name))
@@ -113,17 +115,23 @@ check_buffers(Verify *v)
 		if (map_has(names, b->name))
 			return fail(v, "two buffers are called %s", b->name);
 		map_set(names, b->name, (void *)b);
-		if (b->space > KSPACE_LOCAL || b->dt <= DT_NONE || b->dt >= DT_COUNT)
+		if (b->space > KSPACE_TMAP || b->dt <= DT_NONE || b->dt >= DT_COUNT)
 			return fail(v, "buffer %s: no such space or type", b->name);
 		if (global && past_global)
-			return fail(v, "buffer %s: global buffers come first", b->name);
+			return fail(v, "buffer %s: parameters come first", b->name);
+		if ((b->map != NULL) != (b->space == KSPACE_TMAP))
+			return fail(v, "buffer %s: tensor maps, and they alone, describe a tensor", b->name);
+		if (b->map && (why = ktmap_wrong(b->map, b->dt)))
+			return fail(v, "buffer %s: %s", b->name, why);
+		if (b->map && !v->threads)
+			return fail(v, "buffer %s: a tensor map needs threads", b->name);
 		past_global |= !global;
 		if (global ? b->count != -1 && (b->count < 1 || b->count > KIR_MAX_COUNT)
 		           : b->count < 1 ||
 		             __builtin_mul_overflow(b->count, dtype_info[b->dt].bytes, &bytes) ||
 		             bytes > KIR_MAX_LOCAL)
 			return fail(v, "buffer %s: %" PRId64 " elements are not possible", b->name, b->count);
-		if (!global && (b->out || b->inplace))
+		if (b->space != KSPACE_GLOBAL && (b->out || b->inplace))
 			return fail(v, "buffer %s: only global buffers are out or inplace", b->name);
 		if (b->align < 0 || b->align > 4096 || (b->align & (b->align - 1)))
 			return fail(v, "buffer %s: align %d is not a power of two up to 4096", b->name,
@@ -201,8 +209,9 @@ count_inst(Verify *v, const KInst *i)
 	bool flow = i->op == K_for || i->op == K_if || i->op == K_loop;
 	if ((i->body != NULL) != flow || (i->other && i->op != K_if))
 		return fail(v, "its blocks are not those of a %s", kop_info[i->op].name);
-	if ((i->buf != 0) != kop_memory(i->op) || (i->buf2 != 0) != (i->op == K_cp_async) ||
-	    i->buf > v->k->buf.n || i->buf2 > v->k->buf.n)
+	int buffers = kop_buffers(i->op);
+	if ((i->buf != 0) != (buffers > 0) || (i->buf2 != 0) != (buffers > 1) || (i->buf3 != 0) != (buffers > 2) ||
+	    i->buf > v->k->buf.n || i->buf2 > v->k->buf.n || i->buf3 > v->k->buf.n)
 		return fail(v, "its buffers are not those of a %s", kop_info[i->op].name);
 	return true;
 }
@@ -220,6 +229,8 @@ count(Verify *v, const KBlock *b, int depth)
 		v->nloops += x->op == K_loop;
 		if (x->op == K_for)
 			v->index[x->dst] = true;
+		if (x->op == K_wgmma)
+			v->sums[x->dst] = true;
 		if ((x->body && !count(v, x->body, depth + 1)) ||
 		    (x->other && !count(v, x->other, depth + 1)))
 			return false;
@@ -260,7 +271,7 @@ result_varies(const Verify *v, const KInst *i)
 		return axis_varies(v->k, i->imm);
 	if (i->op == K_vote_any || (i->op == K_shuffle_idx && v->varies[i->a[1]] < BY_THREAD))
 		return MIN(v->varies[i->a[0]], BY_WARP);
-	if (i->op == K_mma || i->op == K_ldmatrix || i->op == K_atomic_fetch_add ||
+	if (i->op == K_mma || i->op == K_ldmatrix || i->op == K_wgmma || i->op == K_wgmma_get || i->op == K_atomic_fetch_add ||
 	    ((i->op == K_shuffle || i->op == K_shuffle_idx) && v->varies[i->a[0]] > UNIFORM) ||
 	    (kop_info[i->op].cls == KCLASS_READ && v->k->buf.p[i->buf - 1].space == KSPACE_LOCAL))
 		return BY_THREAD;
@@ -356,6 +367,8 @@ static bool
 check_access(Verify *v, const KInst *i)
 {
 	const KBuf *b = &v->k->buf.p[i->buf - 1];
+	if (b->space == KSPACE_TMAP)
+		return fail(v, "%s is a tensor map, for tma_load alone", b->name);
 	bool read = kop_info[i->op].cls == KCLASS_READ, lone = i->op == K_gather;
 	KType t = type_of(v, read ? i->dst : i->a[1]);
 	bool cond = i->op == K_load_if || i->op == K_store_if;
@@ -420,6 +433,64 @@ check_ldmatrix(Verify *v, const KInst *i)
 	return want(v, "the index", type_of(v, i->a[0]), kt(KS_IX, 1)) &&
 	       want(v, "the register", type_of(v, i->dst), kt(kscalar_of(b->dt), 8)) &&
 	       check_index(v, i->buf, i->a[0], 8);
+}
+
+/* buf[index] is an mbarrier */
+static bool
+check_mbar(Verify *v, uint32_t buf, Reg index)
+{
+	const KBuf *b = &v->k->buf.p[buf - 1];
+
+	if (b->space != KSPACE_SHARED || b->dt != DT_I64 || b->alias)
+		return fail(v, "%s is not shared memory of i64 with storage of its own", b->name);
+	return want(v, "the index of the barrier", type_of(v, index), kt(KS_IX, 1)) && check_index(v, buf, index, 1);
+}
+
+static bool
+check_mbar_op(Verify *v, const KInst *i)
+{
+	if (i->op == K_mbar_init && (i->imm < 1 || i->imm > KIR_MAX_THREADS))
+		return fail(v, "%" PRId64 " arrivals", i->imm);
+	if (i->op == K_mbar_arrive && (i->imm < 0 || i->imm > KIR_MAX_BYTES))
+		return fail(v, "%" PRId64 " bytes", i->imm);
+	return check_mbar(v, i->buf, i->a[0]) &&
+	       (i->op != K_mbar_wait || want(v, "the parity", type_of(v, i->a[1]), kt(KS_I32, 1)));
+}
+
+static bool
+check_tma(Verify *v, const KInst *i)
+{
+	const KBuf *to = &v->k->buf.p[i->buf - 1], *from = &v->k->buf.p[i->buf2 - 1];
+
+	if (to->space != KSPACE_SHARED || from->space != KSPACE_TMAP)
+		return fail(v, "it copies through a tensor map to shared memory");
+	if (to->dt != from->dt)
+		return fail(v, "%s is %s, but %s is %s", to->name, dtype_info[to->dt].name, from->name,
+		            dtype_info[from->dt].name);
+	return want(v, "the index in shared memory", type_of(v, i->a[0]), kt(KS_IX, 1)) &&
+	       want(v, "the place", type_of(v, i->a[1]), kt(KS_IX, ktmap_coordinates(from->map))) &&
+	       check_mbar(v, i->buf3, i->a[2]) && check_index(v, i->buf, i->a[0], ktmap_box(from->map));
+}
+
+static bool
+check_wgmma(Verify *v, const KInst *i)
+{
+	const KBuf *a = &v->k->buf.p[i->buf - 1], *b = &v->k->buf.p[i->buf2 - 1];
+	int64_t steps = i->imm & 255, swizzle = i->imm >> 8;
+	KType t = type_of(v, i->dst);
+
+	if (a->space != KSPACE_SHARED || b->space != KSPACE_SHARED || a->dt != b->dt ||
+	    (a->dt != DT_F16 && a->dt != DT_BF16))
+		return fail(v, "its operands are f16 or bf16 in shared memory");
+	if ((swizzle != 32 && swizzle != 64 && swizzle != 128) || steps < 1 || 32 * steps > swizzle)
+		return fail(v, "%" PRId64 " steps of 32 bytes do not fit rows of %" PRId64 " bytes", steps, swizzle);
+	if (t.s != KS_F32 || t.lanes % 4)
+		return fail(v, "the register is %s, not f32 of a multiple of 4 lanes", type_name(v, t));
+	return want(v, "the index of A", type_of(v, i->a[0]), kt(KS_IX, 1)) &&
+	       want(v, "the index of B", type_of(v, i->a[1]), kt(KS_IX, 1)) &&
+	       want(v, "the sum", type_of(v, i->a[2]), t) &&
+	       check_index(v, i->buf, i->a[0], 64 * swizzle / 2) &&
+	       check_index(v, i->buf2, i->a[1], t.lanes * swizzle);
 }
 
 static bool
@@ -527,13 +598,23 @@ check_types(Verify *v, const KInst *i)
 		return want(v, arg_name[0], a, kt(KS_I1, 1)) && want(v, "the register", t, a);
 	case K_ldmatrix:
 		return check_ldmatrix(v, i);
+	case K_mbar_init: case K_mbar_arrive: case K_mbar_wait:
+		return check_mbar_op(v, i);
+	case K_tma_load:
+		return check_tma(v, i);
+	case K_wgmma:
+		return check_wgmma(v, i);
+	case K_wgmma_get:
+		if (a.s != KS_F32)
+			return fail(v, "the sums are %s, not f32", type_name(v, a));
+		return want(v, "the register", t, a);
 	case K_cp_async:
 		return check_cp_async(v, i);
-	case K_cp_wait:
+	case K_cp_wait: case K_wgmma_wait:
 		return (i->imm >= 0 && i->imm < 64) || fail(v, "%" PRId64 " groups", i->imm);
 	case K_mma:
 		return check_mma(v, i);
-	case K_none: case K_loop: case K_barrier: case K_cp_commit: case K_COUNT:
+	case K_none: case K_loop: case K_barrier: case K_cp_commit: case K_async_fence: case K_grid_wait: case K_COUNT:
 		return true;
 	default:
 		return check_lanewise(v, i, t);
@@ -629,6 +710,8 @@ check_meeting(Verify *v, const KInst *i, int control)
 		return fail(v, "%s needs threads", kop_info[i->op].name);
 	if (i->op == K_barrier && control > UNIFORM)
 		return fail(v, "not all threads of the block come here together");
+	if ((i->op == K_wgmma || i->op == K_wgmma_wait || i->op == K_wgmma_get) && kernel_threads(v->k) < KIR_GROUP)
+		return fail(v, "%s needs a group of %d threads", kop_info[i->op].name, KIR_GROUP);
 	if ((i->op == K_mma || i->op == K_ldmatrix) && kernel_threads(v->k) % KIR_WARP)
 		return fail(v, "%s needs whole warps of threads", kop_info[i->op].name);
 	if (kop_warp(i->op) && control > BY_WARP)
@@ -648,6 +731,11 @@ check(Verify *v, const KBlock *b, int control)
 				return fail(v, "%%%" PRIu32 " may not have a value here", i->a[j]);
 		if (!check_types(v, i) || !check_meeting(v, i, control))
 			return false;
+		for (int j = 0; j < kop_info[i->op].args; j++)
+			if (v->sums[i->a[j]] && i->op != K_wgmma_get && (i->op != K_wgmma || j != 2))
+				return fail(v, "%%%" PRIu32 " is a sum under way: wgmma_get has its value", i->a[j]);
+		if (i->op == K_grid_wait && b != &v->k->body)
+			return fail(v, "it stands at the top level of the kernel alone");
 		if (i->dst && v->index[i->dst] && v->writes[i->dst] > 1)
 			return fail(v, "the index of a for is written by the for alone");
 		switch (i->op) {
@@ -692,6 +780,7 @@ kernel_verify(const Kernel *k, const char **err)
 		v.varies = NEWN(a, uint8_t, k->reg.n);
 		v.index = NEWN(a, bool, k->reg.n);
 		v.defined = NEWN(a, bool, k->reg.n);
+		v.sums = NEWN(a, bool, k->reg.n);
 		if (count(&v, &k->body, 0)) {
 			v.breaks = NEWN(a, uint8_t, v.nloops);
 			find_divergence(&v);

@@ -31,6 +31,10 @@ typedef struct Gpu {
 	int (*event_record)(void *, void *);
 	int (*event_synchronize)(void *);
 	int (*event_time)(float *, void *, void *);
+	int (*encode_tile)(void *, int, unsigned, void *, const uint64_t *, const uint64_t *, const uint32_t *,
+	                   const uint32_t *, int, int, int, int);
+	int (*encode_im2col)(void *, int, unsigned, void *, const uint64_t *, const uint64_t *, const int *, const int *,
+	                     unsigned, unsigned, const uint32_t *, int, int, int, int);
 } Gpu;
 
 /* False: there is none. */
@@ -54,12 +58,40 @@ gpu_open(Gpu *g)
 	    !FIND(g->event_create, "cuEventCreate") || !FIND(g->event_record, "cuEventRecord") ||
 	    !FIND(g->event_synchronize, "cuEventSynchronize") || !FIND(g->event_time, "cuEventElapsedTime"))
 		return false;
+	FIND(g->encode_tile, "cuTensorMapEncodeTiled");
+	FIND(g->encode_im2col, "cuTensorMapEncodeIm2col");
 #undef FIND
 	if (init(0) || device_get(&device, 0) || attribute(&major, 75, device) || attribute(&minor, 76, device) ||
 	    retain(&g->context, device) || set(g->context))
 		return false;
 	g->sm = 10 * major + minor;
 	return true;
+}
+
+typedef struct GpuMap { _Alignas(64) char bytes[128]; } GpuMap;
+
+static inline int
+gpu_map(Gpu *g, GpuMap *out, const KBuf *b, uint64_t at)
+{
+	const KTmap *m = b->map;
+	int size = dtype_info[b->dt].bytes, type = b->dt == DT_F16 ? 6 : b->dt == DT_BF16 ? 9 : 7;
+	int swizzle = m->swizzle == 128 ? 3 : m->swizzle == 64 ? 2 : m->swizzle == 32 ? 1 : 0;
+	uint64_t dim[5], stride[5];
+	uint32_t box[5], step[5];
+
+	for (int i = 0; i < 5; i++) {
+		dim[i] = (uint64_t)m->dim[i];
+		box[i] = (uint32_t)m->box[i];
+		step[i] = (uint32_t)m->step[i];
+		if (i)
+			stride[i - 1] = (uint64_t)(m->stride[i] * size);
+	}
+	if (!g->encode_tile || !g->encode_im2col)
+		return -1;
+	if (m->im2col)
+		return g->encode_im2col(out, type, (unsigned)m->rank, (void *)(uintptr_t)at, dim, stride, m->lower, m->upper,
+		                        (unsigned)m->channels, (unsigned)m->pixels, step, 0, swizzle, 2, 0);
+	return g->encode_tile(out, type, (unsigned)m->rank, (void *)(uintptr_t)at, dim, stride, box, step, 0, swizzle, 2, 0);
 }
 
 /* Runs a kernel on copies of its arguments, and brings them back.  code: PTX or a cubin.  With `us` it is
@@ -71,6 +103,7 @@ gpu_run(Gpu *g, const Kernel *k, const void *code, const KArg *arg, size_t n, in
 	int option[2] = { 5, 6 };       /* error log: buffer, size */
 	void *value[2] = { log, (void *)sizeof log }, *module, *fn, *param[64], *event[2];
 	uint64_t at[64] = { 0 };
+	static GpuMap map[64];
 	const char *step = "load";
 	const int32_t *grid = k->grid, *block = k->block;
 	unsigned shared = (unsigned)kernel_shared_bytes(k);
@@ -89,6 +122,12 @@ gpu_run(Gpu *g, const Kernel *k, const void *code, const KArg *arg, size_t n, in
 		if ((e = g->alloc(&at[i], arg[i].bytes)) || (e = g->to_device(at[i], arg[i].data, arg[i].bytes)))
 			goto failed;
 		param[i] = &at[i];
+		if (k->buf.p[i].map) {
+			step = "tensor map";
+			if ((e = gpu_map(g, &map[i], &k->buf.p[i], at[i])))
+				goto failed;
+			param[i] = &map[i];
+		}
 	}
 	step = "launch";
 	if (us && (g->event_create(&event[0], 0) || g->event_create(&event[1], 0)))

@@ -498,6 +498,173 @@ fragments_case(Cases *c)
 	vec_push(c->a, &c->v, x);
 }
 
+/* ---- Hopper ----------------------------------------------------------------------------------------
+ * A warp that asks the copy engine for 128 rows of A and 64 of B at a time, and two groups of four that
+ * multiply them: a matrix product, or a 3 x 3 convolution whose rows of A are pixels. */
+
+typedef struct Conv { int n, h, w, c, o, stride; } Conv;
+
+enum { HM = 128, HN = 64, HK = 64, HS = 3, PRODUCER = 8 };
+
+/* the next stage, and the other parity after the last */
+static void
+advance(KBuild *b, Reg stage, Reg parity)
+{
+	Reg last = k_op(b, K_eq, stage, k_ix(b, HS - 1), 0);
+
+	k_op_to(b, parity, K_xor, parity, k_cast(b, KS_I32, last), 0);
+	k_mov_to(b, stage, k_select(b, last, k_ix(b, 0), k_addi(b, stage, 1)));
+}
+
+static void
+hopper_case(Cases *c, const char *name, const Conv *v, int64_t M, int64_t N, int64_t K)
+{
+	Case x = { .error = 4e-3, .needs = GPU_WGMMA, .no_spills = true,
+	           .expect = { "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16", "mbarrier.try_wait.parity",
+	                       v ? "cp.async.bulk.tensor.4d.shared::cluster.global.im2col" : "cp.async.bulk.tensor.2d",
+	                       "cp.async.bulk.tensor.2d.shared::cluster.global.tile", "griddepcontrol.wait" } };
+	KBuild *b = k_begin(c->a, name);
+	KTmap ma = { .rank = 2, .dim = { K, M }, .stride = { 1, K }, .box = { HK, HM }, .swizzle = 128 };
+	KTmap mb = { .rank = 2, .dim = { K, N }, .stride = { 1, K }, .box = { HK, HN }, .swizzle = 128 };
+	int oh = 0, ow = 0;
+
+	if (v) {
+		oh = (v->h - 1) / v->stride + 1;
+		ow = (v->w - 1) / v->stride + 1;
+		M = v->n * oh * ow;
+		N = v->o;
+		K = 9 * v->c;
+		ma = (KTmap){ .im2col = true, .rank = 4, .dim = { v->c, v->w, v->h, v->n },
+		              .stride = { 1, v->c, v->c * v->w, (int64_t)v->c * v->w * v->h },
+		              .step = { 1, v->stride, v->stride, 1 }, .lower = { -1, -1 }, .upper = { -1, -1 },
+		              .channels = HK, .pixels = HM, .swizzle = 128 };
+		mb = (KTmap){ .rank = 2, .dim = { K, N }, .stride = { 1, K }, .box = { HK, HN }, .swizzle = 128 };
+	}
+	uint32_t a = k_tmap(b, "a", DT_F16, &ma), w = k_tmap(b, "w", DT_F16, &mb);
+	uint32_t bias = k_param(b, "bias", DT_F32, N, false), out = k_param(b, "out", DT_F16, M * N, true);
+	uint32_t sa = k_buffer(b, "sa", KSPACE_SHARED, DT_F16, HS * HM * HK);
+	uint32_t sw = k_buffer(b, "sw", KSPACE_SHARED, DT_F16, HS * HN * HK);
+	uint32_t bars = k_buffer(b, "bars", KSPACE_SHARED, DT_I64, 2 * HS);
+	Reg t, warp, m0, n0, step, stage = k_var(b, kt(KS_IX, 1)), parity = k_var(b, kt(KS_I32, 1));
+
+	k_align(b, sa, 1024);
+	k_align(b, sw, 1024);
+	k_align(b, bias, 16);
+	k_align(b, out, 16);
+	k_threads(b, 32 * (PRODUCER + 1), 1, 1);
+	k_grid(b, (M + HM - 1) / HM, (N + HN - 1) / HN, 1);
+	t = k_axis(b, KAXIS_THREAD_X);
+	warp = k_axis(b, KAXIS_WARP);
+	m0 = k_muli(b, k_axis(b, KAXIS_BLOCK_X), HM);
+	n0 = k_muli(b, k_axis(b, KAXIS_BLOCK_Y), HN);
+	k_if(b, k_op(b, K_eq, t, k_ix(b, 0), 0));
+	for (int i = 0; i < HS; i++) {
+		k_mbar_init(b, bars, k_ix(b, i), 1);            /* full: the one that asked, and the bytes */
+		k_mbar_init(b, bars, k_ix(b, HS + i), 2);       /* empty: both groups */
+	}
+	k_close(b);
+	k_sync(b, K_barrier, 0);
+	k_sync(b, K_grid_wait, 0);
+	k_mov_to(b, stage, k_ix(b, 0));
+	k_mov_to(b, parity, k_int(b, KS_I32, 0));
+
+	k_if(b, k_op(b, K_eq, warp, k_ix(b, PRODUCER), 0));
+	k_if(b, k_op(b, K_eq, k_axis(b, KAXIS_LANE), k_ix(b, 0), 0));
+	Reg pixel[3];
+	if (v) {
+		Reg y = k_op(b, K_div, m0, k_ix(b, ow), 0);
+
+		pixel[0] = k_addi(b, k_muli(b, k_op(b, K_rem, m0, k_ix(b, ow), 0), v->stride), -1);
+		pixel[1] = k_addi(b, k_muli(b, k_op(b, K_rem, y, k_ix(b, oh), 0), v->stride), -1);
+		pixel[2] = k_op(b, K_div, y, k_ix(b, oh), 0);
+	}
+	step = k_for(b, k_ix(b, 0), k_ix(b, K / HK), 1);
+	k_mbar_wait(b, bars, k_addi(b, stage, HS), k_op(b, K_xor, parity, k_int(b, KS_I32, 1), 0));
+	k_mbar_arrive(b, bars, stage, 2 * HK * (HM + HN));
+	Reg where = k_join(b, k_muli(b, step, HK), m0);
+	if (v) {
+		Reg tap = k_op(b, K_div, step, k_ix(b, v->c / HK), 0), part = k_op(b, K_rem, step, k_ix(b, v->c / HK), 0);
+
+		where = k_join(b, k_join(b, k_muli(b, part, HK), pixel[0]), k_join(b, pixel[1], pixel[2]));
+		where = k_join(b, where, k_join(b, k_op(b, K_rem, tap, k_ix(b, 3), 0), k_op(b, K_div, tap, k_ix(b, 3), 0)));
+	}
+	k_tma_load(b, sa, k_muli(b, stage, HM * HK), a, where, bars, stage);
+	k_tma_load(b, sw, k_muli(b, stage, HN * HK), w, k_join(b, k_muli(b, step, HK), n0), bars, stage);
+	advance(b, stage, parity);
+	k_close(b);
+	k_close(b);
+
+	k_else(b);
+	Reg group = k_op(b, K_shr, warp, k_ix(b, 2), 0), first = k_op(b, K_eq, k_op(b, K_and, t, k_ix(b, 127), 0), k_ix(b, 0), 0);
+	Reg acc = k_var(b, kt(KS_F32, HN / 2)), before = k_var(b, kt(KS_IX, 1));
+	k_mov_to(b, acc, k_real(b, kt(KS_F32, HN / 2), 0));
+	k_mov_to(b, before, k_ix(b, 0));
+	step = k_for(b, k_ix(b, 0), k_ix(b, K / HK), 1);
+	k_mbar_wait(b, bars, stage, parity);
+	k_wgmma_to(b, acc, sa, k_add(b, k_muli(b, stage, HM * HK), k_muli(b, group, 64 * HK)), sw,
+	           k_muli(b, stage, HN * HK), HK / 16, 128);
+	k_sync(b, K_wgmma_wait, 1);             /* the product before this one has read its stage */
+	k_if(b, k_op(b, K_and, first, k_op(b, K_lt, k_ix(b, 0), step, 0), 0));
+	k_mbar_arrive(b, bars, k_addi(b, before, HS), 0);
+	k_close(b);
+	k_mov_to(b, before, stage);
+	advance(b, stage, parity);
+	k_close(b);
+	Reg sum = k_wgmma_get(b, acc), lane = k_axis(b, KAXIS_LANE);
+	Reg row = k_add(b, k_add(b, m0, k_muli(b, warp, 16)), k_op(b, K_shr, lane, k_ix(b, 2), 0));
+	Reg col = k_add(b, n0, k_muli(b, k_op(b, K_and, lane, k_ix(b, 3), 0), 2));
+	for (int j = 0; j < HN / 8; j++) {
+		Reg pair = k_load(b, bias, k_addi(b, col, 8 * j), 2);
+
+		for (int h = 0; h < 2; h++) {
+			Reg y = k_add(b, k_part(b, sum, 4 * j + 2 * h, 2), pair), r = k_addi(b, row, 8 * h);
+
+			y = k_mul(b, y, k_op(b, K_sigmoid, y, 0, 0));
+			k_store_if(b, out, k_add(b, k_muli(b, r, N), k_addi(b, col, 8 * j)), k_cast(b, KS_F16, y),
+			           k_op(b, K_lt, r, k_ix(b, M), 0));
+		}
+	}
+	k_close(b);
+	x.k = k_end(b);
+	arg(c, &x, DT_F16, x.k->buf.p[0].count, -1, 1);
+	arg(c, &x, DT_F16, x.k->buf.p[1].count, -1, 1);
+	arg(c, &x, DT_F32, N, -1, 1);
+	arg(c, &x, DT_F16, M * N, 0, 1);
+	vec_push(c->a, &c->v, x);
+}
+
+/* [m][k] as the im2col box has it */
+static double
+im2col_element(const Case *x, const Conv *v, int64_t m, int64_t k)
+{
+	int ow = (v->w - 1) / v->stride + 1, oh = (v->h - 1) / v->stride + 1;
+	int64_t tap = k / v->c, w = m % ow * v->stride - 1 + tap % 3, h = m / ow % oh * v->stride - 1 + tap / 3, n = m / ow / oh;
+
+	if (w < 0 || w >= v->w || h < 0 || h >= v->h)
+		return 0;
+	return dtype_get(DT_F16, x->arg[0].data, (size_t)(((n * v->h + h) * v->w + w) * v->c + k % v->c));
+}
+
+static void
+check_conv(const Case *x, const Conv *v)
+{
+	int64_t N = v->o, K = 9 * v->c, M = (int64_t)x->arg[3].bytes / 2 / N;
+
+	for (int64_t m = 0; m < M; m += 3)
+		for (int64_t n = 0; n < N; n += 5) {
+			double sum = dtype_get(DT_F32, x->arg[2].data, (size_t)n), have;
+
+			for (int64_t k = 0; k < K; k++)
+				sum += im2col_element(x, v, m, k) * dtype_get(DT_F16, x->arg[1].data, (size_t)(n * K + k));
+			sum /= 1 + exp(-sum);
+			have = dtype_get(DT_F16, x->arg[3].data, (size_t)(m * N + n));
+			if (fabs(have - sum) > x->error * (1 + fabs(sum)))
+				fail_msg("%s[%d][%d] is %g, not %g", x->k->name, (int)m, (int)n, have, sum);
+		}
+}
+
+static const Conv convs[2] = { { 2, 7, 11, 128, 64, 1 }, { 3, 9, 12, 64, 64, 2 } };
+
 /* ---- all of them --------------------------------------------------------------------------------- */
 
 static const DType gemm_type[2] = { DT_F16, DT_BF16 };
@@ -522,6 +689,9 @@ make_cases(Cases *c)
 		gemm_case(c, gemm_type[i], 100, 64, 96);
 		gemm_case(c, gemm_type[i], 64, 64, 32);
 	}
+	hopper_case(c, "hopper_gemm", NULL, 200, 128, 320);
+	hopper_case(c, "hopper_conv", &convs[0], 0, 0, 0);
+	hopper_case(c, "hopper_conv_s2", &convs[1], 0, 0, 0);
 }
 
 static bool
@@ -564,6 +734,9 @@ interpreted(void **state)
 		check_gemm(find(&c, arena_printf(c.a, "gemm_%s_96", type)), gemm_type[i], 100, 64, 96);
 		check_gemm(find(&c, arena_printf(c.a, "gemm_%s_32", type)), gemm_type[i], 64, 64, 32);
 	}
+	check_gemm(find(&c, "hopper_gemm"), DT_F16, 200, 128, 320);
+	check_conv(find(&c, "hopper_conv"), &convs[0]);
+	check_conv(find(&c, "hopper_conv_s2"), &convs[1]);
 	arena_free(c.a);
 }
 
@@ -585,7 +758,8 @@ compile(Cases *c, const Target *t, bool pdl, size_t **which)
 			continue;
 		}
 		assert_false(nvptx_compile(c->a, t, &c->v.p[i].k, 1, &o, &code, &err));
-		if (!strstr(err, "sm_75 has no tensor cores for"))
+		if (!strstr(err, "sm_75 has no tensor cores for") && !strstr(err, "has no copy engine") &&
+		    !strstr(err, "its shared buffers take") && !strstr(err, "has no warpgroup products"))
 			fail_msg("%s", err);
 	}
 	if (!nvptx_compile(c->a, t, k, n, &o, &code, &err))
@@ -658,6 +832,8 @@ assembled(void **state)
 			at = strstr(log, arena_printf(c.a, "Function properties for %s\n", x->k->name));
 			if (!at)
 				fail_msg("%s: ptxas says nothing of %s", t->name, x->k->name);
+			if (strstr(log, "wgmma") && strstr(log, "serializ"))
+				fail_msg("%s: %s", t->name, log);
 			if (x->no_spills && !strstr(at, "\n    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads"))
 				fail_msg("%s for %s spills: %.200s", x->k->name, t->name, at);
 		}

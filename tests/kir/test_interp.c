@@ -624,7 +624,7 @@ shared_mistakes(void **state)
 		{ "store u[%1], %7\n barrier\n %9:f16x8 = load s[%4]", "has no value yet" },
 		{ "store u[%1], %7\n barrier\n store s[%4], %8\n barrier\n %9:f32 = load u[%1]", "has no value yet" },
 		{ "store u[%1], %7\n barrier\n %9:f32 = load u[%14]\n store s[%4], %8", "race: the storage of u is that of s" },
-		{ "cp_async s[%4], x[%4], %15 count 8\n cp_commit\n barrier\n store u[%1], %7", "a cp_async into that is under way" },
+		{ "cp_async s[%4], x[%4], %15 count 8\n cp_commit\n barrier\n store u[%1], %7", "a copy into that is under way" },
 		{ "cp_async s[%4], x[%4], %15 count 8\n cp_commit\n cp_wait 0\n barrier\n store u[%1], %7", NULL },
 		{ "atomic_add u[%14], %7", "has no value yet" },
 		{ "%9:f32 = atomic_fetch_add u[%14], %7", "has no value yet" },

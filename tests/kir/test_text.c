@@ -99,7 +99,7 @@ messages(void **state)
 		{ "kernel k() { %1:ix = frob %2 }", "there is no operation 'frob'", 21 },
 		{ "kernel k() { %0:ix = const 1 }", "0 is not between 1 and 1048575", 14 },
 		{ "kernel k() { %1:f33 = const 1 }", "a type of registers is expected here, such as f32x8", 16 },
-		{ "kernel k() { %1:f32x65 = const 1 }", "65 is not between 1 and 64", 20 },
+		{ "kernel k() { %1:f32x129 = const 1 }", "129 is not between 1 and 128", 20 },
 		{ "kernel k() { %1:ix = const 1 %1:i32 = const 1 }", "%1 has another type where it is written first", 29 },
 		{ "kernel k() { store y[%1], %1 }", "there is no buffer 'y'", 19 },
 		{ "kernel k() { const 1 }", "const needs a register for its result", 13 },

@@ -241,7 +241,7 @@ broken_structures(void **state)
 	BROKEN(k->body.inst.p[1].buf = 0, "its buffers are not those of a load");
 	BROKEN(k->body.inst.p[1].buf = 2, "its buffers are not those of a load");
 	BROKEN(k->body.inst.p[1].body = NEW(a, KBlock), "its blocks are not those of a load");
-	BROKEN(k->reg.p[2].lanes = 65, "%2 has no possible type");
+	BROKEN(k->reg.p[2].lanes = 129, "%2 has no possible type");
 	BROKEN(k->reg.p[2].s = KS_COUNT, "%2 has no possible type");
 	BROKEN(k->grid[1] = 0, "is empty or too large");
 	BROKEN(k->buf.p[0].name = "2x", "has no identifier for a name");
