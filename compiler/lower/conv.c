@@ -95,7 +95,8 @@ choose_conv(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 		gr->ntile = T_COUNT;
 		gr->tile[T_LANES] = oc % 8 && c.groups > 1 ? lanes_dividing(oc, 8) : 8;
 		gr->tile[T_VECS] = 1;
-		gr->tile[T_PIXELS] = (int32_t)MIN(c.ow, 4);
+		/* more pixels read weights less often, if there are threads enough */
+		gr->tile[T_PIXELS] = (int32_t)MIN(c.ow, c.n * c.oh * c.ow * ceil_div(oc, 8) > 8192 * t->sms ? 8 : 4);
 		gr->tile[T_ROWS] = gr->tile[T_BLOCKS] = 1;
 		*pack = gr->tile[T_LANES];
 		return;
@@ -138,6 +139,7 @@ typedef struct Body {
 	Reg chan;               /* first input channel of the block's group, or 0 */
 	Reg tile;               /* number of the tile in its row if that is a task's; 0: all of them */
 	bool prologue;          /* x is computed on the way in (pixels to reals), not loaded */
+	Val bytes;              /* … from these, 8 at a time; 0: one at a time */
 	Reg *sum;               /* of the last tile */
 } Body;
 
@@ -157,6 +159,66 @@ input_at(Body *o, Reg at, int64_t offset, Reg row, Reg col, int64_t dcol, Reg ch
 	return gen_value(z, o->c->x, &c);
 }
 
+/* ---- pixels as bytes, on GPUs -----------------------------------------------------------------------
+ * The stem reads 3 channels of 8 bits: a tile's part of a row is a few dozen bytes side by side, which come as
+ * 8-byte vectors instead of one by one.  They start at a multiple of 8 before the first tap. */
+
+/* The bytes that are cast on the way in, if they lie so; 0: they don't. */
+static Val
+stem_bytes(const Gen *z, const ConvShape *c)
+{
+	const Node *x = gen_node(z, c->x), *src;
+
+	if (!gen_gpu(z->cx) || x->op != OP_cast || c->c != 3 || c->groups != 1 || c->pw * 3 > 8 ||
+	    c->ow % c->pixels || (c->pixels * c->sw * 3) % 8)
+		return 0;
+	src = gen_node(z, x->arg[0]);
+	return src->type.dt == DT_U8 && src->group != z->id && src->place.stride[3] == 1 && src->place.stride[2] == 3 &&
+	       src->place.stride[1] % 8 == 0 && (c->n == 1 || src->place.stride[0] % 8 == 0) &&
+	       src->place.offset % 8 == 0 && c->ow * c->sw <= c->w1 ? x->arg[0] : 0;
+}
+
+static void
+stem_sums(Body *o, Reg ow0, int64_t first, int count)
+{
+	Gen *z = o->z;
+	KBuild *b = z->b;
+	const ConvShape *c = o->c;
+	const int64_t *st = gen_node(z, o->bytes)->place.stride;
+	int64_t used = (count - 1) * c->sw * 3 + c->s * 3 - c->pw * 3, vecs = 1 + ceil_div(used, 8);
+	KType vt = kt(KS_F32, c->lanes);
+	Reg *sum = o->sum = NEWN(z->a, Reg, (size_t)count), *vec = NEWN(z->a, Reg, (size_t)vecs), row;
+
+	for (int p = 0; p < count; p++) {
+		sum[p] = k_var(b, vt);
+		k_mov_to(b, sum[p], k_real(b, vt, 0));
+	}
+	row = k_addi(b, k_muli(b, o->oh, c->sh), -c->ph);
+	for (int64_t kh = 0; kh < c->r; kh++) {
+		Reg ih = k_addi(b, row, kh), at, there;
+
+		there = k_op(b, K_and, k_op(b, K_le, k_ix(b, 0), ih, 0), k_op(b, K_lt, ih, k_ix(b, c->h), 0), 0);
+		at = k_add(b, k_add(b, k_muli(b, o->n, st[0]), k_muli(b, ih, st[1])), k_muli(b, ow0, c->sw * 3));
+		/* the vector before the first tap's tile lies before the picture in the first tile of a row */
+		for (int64_t v = first == 0 ? 1 : 0; v < vecs; v++)
+			vec[v] = k_cast(b, KS_F32, k_load_if(b, gen_buf(z, o->bytes), k_addi(b, at, 8 * v - 8), 8, there));
+		for (int64_t kw = 0; kw < c->s; kw++)
+			for (int64_t ch = 0; ch < 3; ch++) {
+				Reg w = k_cast(b, KS_F32, k_load(b, o->bw, k_addi(b,
+					k_muli(b, o->ob, c->r * c->s * 3 * c->pack), ((kh * c->s + kw) * 3 + ch) * c->pack), c->lanes));
+
+				for (int p = 0; p < count; p++) {
+					int64_t iw = p * c->sw - c->pw + kw, byte = 8 + 3 * iw + ch;
+
+					if (first == 0 && iw < 0)
+						continue;
+					k_op_to(b, sum[p], K_fma, k_splat(b, c->lanes, k_lane(b, vec[byte / 8], (int)(byte % 8))), w, sum[p]);
+				}
+			}
+	}
+	gen_forget_bases(z);
+}
+
 /* Sums of one tile whose first pixel is `first` (static, or -1: in register ow0, away from
  * borders), `count` pixels wide, left in the local buffer. */
 static void
@@ -172,6 +234,10 @@ tile_sums(Body *o, Reg ow0, int64_t first, int count)
 	Reg row, wrow, lo, hi, kh, ch, col, px;
 	int64_t step;
 
+	if (o->bytes && (first <= 0 || first + count == c->ow)) {
+		stem_sums(o, ow0, first, count);
+		return;
+	}
 	for (int i = 0; i < count * c->vecs; i++) {
 		sum[i] = k_var(b, vt);
 		k_mov_to(b, sum[i], zero);
@@ -393,6 +459,8 @@ lower_conv(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	o.prologue = gen_node(z, c.x)->group == group && gen_node(z, c.x)->keep == KEEP_GROUP;
 	if (!o.prologue)
 		o.bx = gen_buf(z, c.x);
+	else
+		o.bytes = stem_bytes(z, &c);
 	if (c.bias)
 		gen_buf(z, c.bias);
 	per_group = c.blocks / c.groups;

@@ -44,7 +44,17 @@ choose_depthwise(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack
 		}
 	gr->tile[T_ROWS] = (int32_t)MAX(1, ceil_div(n->type.dim[1], 8));
 	if (t->kind == TARGET_GPU) {
-		gr->tile[T_PIXELS] = (int32_t)MIN(ow, ow % 5 == 0 ? 5 : 4);
+		/* a thread's tile is small enough for a few hundred threads on each multiprocessor */
+		int64_t outputs = type_count(&n->type), enough = 300 * t->sms;
+		int p = ow % 5 == 0 ? 5 : 4;
+
+		lanes = oc % 8 == 0 ? 8 : lanes;
+		while (p > 1 && outputs / lanes / p < enough)
+			p = p > 2 ? 2 : 1;
+		if (outputs / lanes < enough)
+			lanes = MIN(lanes, 4);
+		gr->tile[T_LANES] = lanes;
+		gr->tile[T_PIXELS] = (int32_t)MIN(ow, p);
 		gr->tile[T_ROWS] = 1;
 	}
 	*pack = lanes;
@@ -61,33 +71,37 @@ typedef struct Body {
 	Reg tile;               /* number of the tile in its row if that is a task's; 0: all of them */
 } Body;
 
-/* One tile of `count` pixels.  first: static first pixel, or -1 = away from borders, at ow0. */
-static void
-tile(Body *o, Reg ow0, int64_t first, int count, int active)
+/* a vector of x; zeros where `there` (0: always) does not hold */
+static Reg
+input(Body *o, Reg at, int active, Reg there)
 {
-	Gen *z = o->z;
-	KBuild *b = z->b;
-	const int64_t *st = o->x->place.stride;
-	KType vt = kt(KS_F32, o->lanes);
-	Reg *sum = NEWN(z->a, Reg, (size_t)count), *wv = NEWN(z->a, Reg, (size_t)o->s);
-	Reg zero = k_real(b, vt, 0), row, lo, hi, kh, at, wat, c0 = k_muli(b, o->block, o->lanes);
-	int64_t from = -o->pw, to = (count - 1) * o->sw - o->pw + o->s;
+	KBuild *b = o->z->b;
+	Reg x;
 
-	for (int p = 0; p < count; p++) {
-		sum[p] = k_var(b, vt);
-		k_mov_to(b, sum[p], zero);
-	}
-	row = k_addi(b, k_muli(b, o->row, o->sh), -o->ph);
-	lo = k_op(b, K_max, k_ix(b, 0), k_sub(b, k_ix(b, 0), row), 0);
-	hi = k_op(b, K_min, k_ix(b, o->r), k_sub(b, k_ix(b, o->h), row), 0);
-	kh = k_for(b, lo, hi, 1);
+	if (!there)
+		return k_cast(b, KS_F32, k_load_part(b, o->bx, at, o->lanes, active));
+	if (active == o->lanes)
+		return k_cast(b, KS_F32, k_load_if(b, o->bx, at, o->lanes, there));
+	x = k_cast(b, KS_F32, k_load_part(b, o->bx, k_select(b, there, at, k_ix(b, 0)), o->lanes, active));
+	return k_select(b, there, x, k_real(b, kt(KS_F32, o->lanes), 0));
+}
+
+/* sum[p] += what row kh of the kernel gives for the tile */
+static void
+row_products(Body *o, Reg kh, Reg row, Reg there, Reg ow0, int64_t first, int count, int active, const Reg *sum)
+{
+	KBuild *b = o->z->b;
+	const int64_t *st = o->x->place.stride;
+	int64_t to = (count - 1) * o->sw - o->pw + o->s;
+	Reg *wv = NEWN(o->z->a, Reg, (size_t)o->s), at, wat;
+
 	at = k_add(b, k_muli(b, o->n, st[0]), k_muli(b, k_add(b, row, kh), st[1]));
 	at = k_add(b, at, k_muli(b, ow0, o->sw * st[2]));
-	at = k_add(b, at, k_muli(b, c0, st[3]));
+	at = k_add(b, at, k_muli(b, o->block, o->lanes * st[3]));
 	wat = k_muli(b, k_add(b, k_muli(b, o->block, o->r), kh), o->s * o->lanes);
 	for (int64_t kw = 0; kw < o->s; kw++)
 		wv[kw] = k_cast(b, KS_F32, k_load(b, o->bw, k_addi(b, wat, kw * o->lanes), o->lanes));
-	for (int64_t i = from; i < to; i++) {
+	for (int64_t i = -o->pw; i < to; i++) {
 		Reg xv = 0;
 
 		if (first >= 0 && (first * o->sw + i < 0 || first * o->sw + i >= o->w))
@@ -98,11 +112,39 @@ tile(Body *o, Reg ow0, int64_t first, int count, int active)
 			if (kw < 0 || kw >= o->s)
 				continue;
 			if (!xv)
-				xv = k_cast(b, KS_F32, k_load_part(b, o->bx, k_addi(b, at, i * st[2]), o->lanes, active));
+				xv = input(o, k_addi(b, at, i * st[2]), active, there);
 			k_op_to(b, sum[p], K_fma, xv, wv[kw], sum[p]);
 		}
 	}
-	k_close(b);
+}
+
+/* One tile of `count` pixels.  first: static first pixel, or -1 = away from borders, at ow0. */
+static void
+tile(Body *o, Reg ow0, int64_t first, int count, int active)
+{
+	Gen *z = o->z;
+	KBuild *b = z->b;
+	KType vt = kt(KS_F32, o->lanes);
+	Reg *sum = NEWN(z->a, Reg, (size_t)count), zero = k_real(b, vt, 0), row, lo, hi;
+	Reg c0 = k_muli(b, o->block, o->lanes);
+
+	for (int p = 0; p < count; p++) {
+		sum[p] = k_var(b, vt);
+		k_mov_to(b, sum[p], zero);
+	}
+	row = k_addi(b, k_muli(b, o->row, o->sh), -o->ph);
+	lo = k_op(b, K_max, k_ix(b, 0), k_sub(b, k_ix(b, 0), row), 0);
+	hi = k_op(b, K_min, k_ix(b, o->r), k_sub(b, k_ix(b, o->h), row), 0);
+	if (o->tile) {
+		/* On a GPU all rows of the kernel are written out, so that all their loads are under way
+		 * together; rows outside the picture are zeros without a load. */
+		for (int64_t u = 0; u < o->r; u++)
+			row_products(o, k_ix(b, u), row, k_op(b, K_and, k_op(b, K_le, lo, k_ix(b, u), 0),
+				k_op(b, K_lt, k_ix(b, u), hi, 0), 0), ow0, first, count, active, sum);
+	} else {
+		row_products(o, k_for(b, lo, hi, 1), row, 0, ow0, first, count, active, sum);
+		k_close(b);
+	}
 	gen_forget_bases(z);
 	for (int p = 0; p < count; p++) {
 		Coord c = { .vdim = 3, .lanes = o->lanes, .active = active };

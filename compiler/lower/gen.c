@@ -98,14 +98,15 @@ extent(const Node *n)
 	return last + 1;
 }
 
-/* the arena and the constants are aligned; a caller's memory is so to its elements only */
+/* The arena and the constants are aligned; so is what a GPU gets of a caller's memory, since it is copied; on a
+ * host the caller's own is read, which is aligned to its elements only. */
 static int
-place_align(const Graph *g, const Node *n)
+place_align(const Graph *g, const Node *n, bool gpu)
 {
 	int size = dtype_info[n->type.dt].bytes, align = 64;
 	int64_t at = n->place.offset * size;
 
-	if (g->buf.p[n->place.buf].kind == BUF_INPUT)
+	if (g->buf.p[n->place.buf].kind == BUF_INPUT && !gpu)
 		return size;
 
 	while (at % align)
@@ -125,7 +126,7 @@ gen_buf(Gen *z, Val v)
 		if (v == z->gr->out)
 			snprintf(name, sizeof name, "y");
 		z->buf[v] = k_param(z->b, arena_str(z->a, name), n->type.dt, extent(n), v == z->gr->out);
-		k_align(z->b, z->buf[v], place_align(z->g, n));
+		k_align(z->b, z->buf[v], place_align(z->g, n, gen_gpu(z->cx)));
 		vec_push(z->a, &z->low->arg, ((LaunchArg){ .kind = ARG_VALUE, .v = v }));
 	}
 	return z->buf[v];

@@ -635,6 +635,8 @@ times_read(const Fuse *f, const Node *conv)
 	enum { BLOCK = 16 };
 	const Type *w = &node(f, conv->arg[1])->type;
 
+	if (f->cx->target && f->cx->target->kind == TARGET_GPU)         /* caches serve the repeats */
+		return type_count(&node(f, conv->arg[0])->type);
 	return type_count(&node(f, conv->arg[0])->type) * w->dim[2] * w->dim[3] * ((w->dim[0] + BLOCK - 1) / BLOCK) /
 		(attr_ints(conv, A_stride, 0, 1) * attr_ints(conv, A_stride, 1, 1));
 }
