@@ -71,7 +71,12 @@ make_node(Interp *I, Span at, OpKind op, const Value *arg, int narg, const Attr 
 	if (!(made = graph_make(I->g, op, v, narg, attr, nattr, &err)))
 		return fail_at(I, at, op_info[op].fuse == FUSE_POINT ? "operands" : op_info[op].name, arena_printf(I->a, "%s: %s", op_info[op].name, err),
 		               args_note(I, arg, narg));
-	return node_done(I, made, at);
+
+	Value done = node_done(I, made, at);
+
+	if (done.kind == V_TENSOR)
+		inherit_axes(I, done, arg, narg);
+	return done;
 }
 
 /* x[0 .. c]: channels, on axis 1 (axis 0 of a vector); x[.., .., i]: every axis in turn.
