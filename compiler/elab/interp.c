@@ -698,24 +698,19 @@ fit_type(Interp *I, Env *e, const Ast *type, Value *v, Span at, const char *what
 		fail(I, at, "type", "%s takes a tensor of %s, but it is %s", what, type->name, show(I, *v));
 		return false;
 	}
-	if (!type->flag)
-		return true;
-	if (!match_shape(I, e, type, type_at(I, *v), at, what))
-		return false;
-	name_axes(I, e, *v, type);
-	return true;
+	return !type->flag || match_shape(I, e, type, type_at(I, *v), at, what);
 }
 
 /* ---- calls ------------------------------------------------------------------------------------- */
 
 /* Where each argument goes.  src[i] is the formal's index, or -1: the rest. */
 typedef struct Args {
+	struct Args *next;              /* of those that wait in I->args */
 	int n;                          /* arguments, the piped one included */
 	const Ast *ast[ELAB_MAX_FORMALS];       /* NULL: the value is here already */
 	Value v[ELAB_MAX_FORMALS];
 	int to[ELAB_MAX_FORMALS];
 	bool named[ELAB_MAX_FORMALS];
-	struct Args *next;              /* of those that wait in I->args */
 } Args;
 
 static bool
@@ -912,11 +907,6 @@ run_block(Interp *I, const Fn *f, Env *e, const Args *g, const char *const *form
 	return v;
 }
 
-static Value
-call_fn(Interp *I, Env *caller, const Fn *f, const Ast *call, Args *g, Span at, const char *name)
-{
-	const Ast *formals = f->decl->kid[0];
-	const char *what = f->decl->name ? f->decl->name : "this function";
 /* parameters, and what the statements of its body name */
 static size_t
 names_of_call(const Ast *decl)
@@ -933,6 +923,11 @@ names_of_call(const Ast *decl)
 	return n;
 }
 
+static Value
+call_fn(Interp *I, Env *caller, const Fn *f, const Ast *call, Args *g, Span at, const char *name)
+{
+	const Ast *formals = f->decl->kid[0];
+	const char *what = f->decl->name ? f->decl->name : "this function";
 	const char *formal[ELAB_MAX_FORMALS];
 	Env *e = env_sized(I->a, f->env, true, names_of_call(f->decl));
 	bool block = f->decl->kind == AST_block, ok = true;
@@ -1028,13 +1023,7 @@ call_primitive(Interp *I, Env *e, const Prim *p, const Ast *call, Args *g, Span 
 
 		if (f->kind == 'w')     /* words are not evaluated: order(cv1, cv2) reads c.call */
 			continue;
-		Value axis = a && (f->kind == 'a' || f->kind == 'A') ? axis_word(I, e, c.arg, PRIM_MAX, a) : V(NONE);
-
-		if (axis.kind == V_NONE && more.n && (f->kind == 'a' || f->kind == 'A'))
-			axis = axis_word(I, e, more.p, more.n, a);
-		if (axis.kind != V_NONE)
-			g->v[i] = axis;
-		else if (a)
+		if (a)
 			g->v[i] = f->kind == 's' && a->kind == AST_name ? word(a) : eval(I, e, a, NULL);
 		if (g->v[i].kind == V_ERROR)
 			return V(ERROR);
@@ -1541,9 +1530,9 @@ run_check(Interp *I, Env *e, const Ast *a)
 		return;
 	if (v.kind != V_TENSOR)
 		fail(I, a->kid[0]->span, "type", "check shape takes a tensor, not %s", value_kind(v));
-	else if (match_shape(I, e, a->kid[1], type_at(I, v), a->kid[0]->span,
-	                     a->kid[0]->kind == AST_name ? a->kid[0]->name : "this"))
-		name_axes(I, e, v, a->kid[1]);
+	else
+		match_shape(I, e, a->kid[1], type_at(I, v), a->kid[0]->span,
+		            a->kid[0]->kind == AST_name ? a->kid[0]->name : "this");
 }
 
 static Value
