@@ -698,7 +698,12 @@ fit_type(Interp *I, Env *e, const Ast *type, Value *v, Span at, const char *what
 		fail(I, at, "type", "%s takes a tensor of %s, but it is %s", what, type->name, show(I, *v));
 		return false;
 	}
-	return !type->flag || match_shape(I, e, type, type_at(I, *v), at, what);
+	if (!type->flag)
+		return true;
+	if (!match_shape(I, e, type, type_at(I, *v), at, what))
+		return false;
+	name_axes(I, e, *v, type);
+	return true;
 }
 
 /* ---- calls ------------------------------------------------------------------------------------- */
@@ -1023,7 +1028,13 @@ call_primitive(Interp *I, Env *e, const Prim *p, const Ast *call, Args *g, Span 
 
 		if (f->kind == 'w')     /* words are not evaluated: order(cv1, cv2) reads c.call */
 			continue;
-		if (a)
+		Value axis = a && (f->kind == 'a' || f->kind == 'A') ? axis_word(I, e, c.arg, PRIM_MAX, a) : V(NONE);
+
+		if (axis.kind == V_NONE && more.n && (f->kind == 'a' || f->kind == 'A'))
+			axis = axis_word(I, e, more.p, more.n, a);
+		if (axis.kind != V_NONE)
+			g->v[i] = axis;
+		else if (a)
 			g->v[i] = f->kind == 's' && a->kind == AST_name ? word(a) : eval(I, e, a, NULL);
 		if (g->v[i].kind == V_ERROR)
 			return V(ERROR);
@@ -1530,9 +1541,9 @@ run_check(Interp *I, Env *e, const Ast *a)
 		return;
 	if (v.kind != V_TENSOR)
 		fail(I, a->kid[0]->span, "type", "check shape takes a tensor, not %s", value_kind(v));
-	else
-		match_shape(I, e, a->kid[1], type_at(I, v), a->kid[0]->span,
-		            a->kid[0]->kind == AST_name ? a->kid[0]->name : "this");
+	else if (match_shape(I, e, a->kid[1], type_at(I, v), a->kid[0]->span,
+	                     a->kid[0]->kind == AST_name ? a->kid[0]->name : "this"))
+		name_axes(I, e, v, a->kid[1]);
 }
 
 static Value

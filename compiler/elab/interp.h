@@ -142,6 +142,9 @@ typedef struct Frame {
 	Span call;
 } Frame;
 
+/* Names of a tensor's axes, in the function of env; older: others, of this tensor. */
+struct AxisNames { const Graph *g; const Ast *shape; const Env *env; const struct AxisNames *older; };
+
 typedef struct Interp Interp;
 struct Interp {
 	Arena *a;
@@ -161,6 +164,7 @@ struct Interp {
 	size_t nodes;           /* that the next entry may have: as many as the last */
 	int layer;              /* -1: outside */
 	const Ast *warp;        /* the warp under way, in a graph of scalars; or NULL */
+	VEC(const struct AxisNames *) axes;     /* by Val: see axes.c */
 	struct BodyCx *body;    /* mask or score under way, in a graph of pairs; or NULL */
 	const char *ret_name;   /* the name that `return` gives to its value */
 	bool returned;
@@ -246,6 +250,13 @@ type_at(const Interp *I, Value v)
 	(void)I;
 	return &graph_node(v.g, v.v)->type;
 }
+
+/* ---- axes by name: axes.c -------------------------------------------------------------- */
+
+void name_axes(Interp *I, Env *e, Value v, const Ast *shape);
+void inherit_axes(Interp *I, Value v, const Value *arg, int narg);
+/* The axis, or the list of axes, that a means for the first tensor of arg; NONE: no name of one. */
+Value axis_word(Interp *I, const Env *e, const Value *arg, size_t narg, const Ast *a);
 
 /* ---- mask and score: attend.c ---------------------------------------------------------- */
 
