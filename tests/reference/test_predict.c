@@ -19,7 +19,7 @@ static const char *const MODES[] = { "square", "rect" };
 /* ---- running the command -------------------------------------------------------------------- */
 
 /* What it prints; fails the test if it does not exit with 0. */
-static char *
+static const char *
 output_of(Arena *a, const char *command)
 {
 	Text t = { .a = a };
@@ -36,7 +36,7 @@ output_of(Arena *a, const char *command)
 }
 
 /* yolo12c predict with the model of this project and an own cache */
-static char *
+static const char *
 predict(Arena *a, const char *keys)
 {
 	return output_of(a, arena_printf(a, "cd '%s' && YOLO12C_CACHE_DIR=cache '%s' predict model='%s' quiet=false %s 2>log || "
@@ -48,7 +48,7 @@ static json_t *
 predict_json(Arena *a, const char *keys)
 {
 	json_error_t err;
-	char *text = predict(a, arena_printf(a, "json=true save=false %s", keys));
+	const char *text = predict(a, arena_printf(a, "json=true save=false %s", keys));
 	json_t *j = json_loads(text, 0, &err);
 
 	if (!j)
@@ -276,23 +276,23 @@ bare_line(Arena *a, const char *line)
 	return arena_str(a, line);
 }
 
-static char *
-bare(Arena *a, char *text)
+static const char *
+bare(Arena *a, const char *text)
 {
 	Text t = { .a = a };
 	char *save;
 
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+	for (char *line = strtok_r(arena_str(a, text), "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		text_printf(&t, "%s\n", bare_line(a, line));
 	return text_str(&t);
 }
 
-static char *
+static const char *
 read_text(Arena *a, const char *path)
 {
 	const char *err;
 	size_t len;
-	char *s = file_read(a, path, &len, &err);
+	const char *s = file_read(a, path, &len, &err);
 
 	if (!s)
 		fail_msg("%s", err);
@@ -326,7 +326,7 @@ check_console(const char *run, const char *const *picture, const char *const *la
 	const char *weights = absolute(a, reference(a, "weights/helmet-m.pt")), *want = reference(a, arena_printf(a, "predict/console/%s.txt", run));
 	const char *folder = arena_printf(a, "%s/%s", scratch, run), *one = "";
 	struct stat st;
-	char *lines;
+	const char *lines;
 
 	assert_int_equal(mkdir(folder, 0700), 0);
 	for (size_t i = 0; picture[i]; i++) {
