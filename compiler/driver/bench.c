@@ -15,9 +15,11 @@
 #include <time.h>
 
 #include "backend/backend.h"
+#include "driver/bench.h"
 #include "driver/stage.h"
 #include "driver/tensors.h"
 #include "driver/verb.h"
+#include "driver/work.h"
 
 enum { WARM_UP = 3, PEAK_TASKS = 32, PEAK_SUMS = 12, PEAK_TURNS = 100000, PEAK_ROUNDS = 5 };
 
@@ -63,58 +65,6 @@ failed(Bench *b, const char *slug, const char *fmt, const char *what)
 {
 	diag_error(b->d, (Span){ 0 }, slug, fmt, what);
 	return false;
-}
-
-/* ---- work --------------------------------------------------------------------------------- */
-
-static int64_t
-node_macs(const Graph *g, const Node *n)
-{
-	const Type *x = n->narg ? &graph_node(g, n->arg[0])->type : NULL, *w = n->narg > 1 ? &graph_node(g, n->arg[1])->type : NULL;
-
-	switch (n->op) {
-	case OP_conv2d:         /* w[O,C/g,R,S], or packed [O',R,S,C/g,pack] */
-		return type_count(&n->type) * w->dim[1] * w->dim[2] * w->dim[3];
-	case OP_matmul:
-		return type_count(&n->type) * x->dim[x->rank - (attr_int(n, A_ta, 0) ? 2 : 1)];
-	case OP_attention: {    /* q k' and p v: each token with all of its window */
-		int c = node_nhwc(n) ? 3 : 1;
-		int64_t tokens = type_count(x) / x->dim[0] / x->dim[c];
-
-		return x->dim[0] * (x->dim[c] + n->type.dim[c]) * tokens * (tokens / attr_int(n, A_windows, 1));
-	}
-	default:
-		return 0;
-	}
-}
-
-static int64_t
-group_macs(const Graph *g, uint32_t group)
-{
-	int64_t sum = 0;
-
-	graph_foreach(g, v)
-		if (!group || graph_node(g, v)->group == group)
-			sum += node_macs(g, graph_node(g, v));
-	return sum;
-}
-
-/* MACs of the i-th launch of the entry: those of its group, told with the group's first launch. */
-static int64_t
-launch_macs(const Bench *b, size_t i)
-{
-	const Compiled *c = &b->s.c;
-	size_t at = 0;
-
-	if (!c->launch_group.n)
-		return -1;
-	for (size_t k = 0; k < c->program->entry.n; k++) {
-		if (strcmp(c->program->entry.p[k].name, b->entry) == 0)
-			return i && c->launch_group.p[at + i - 1] == c->launch_group.p[at + i] ? 0
-			       : group_macs(c->module->graph.p[k], c->launch_group.p[at + i]);
-		at += c->program->entry.p[k].launch.n;
-	}
-	return -1;
 }
 
 /* ---- the peak -------------------------------------------------------------------------------- */
@@ -305,7 +255,7 @@ take_launch(void *user, const char *kernel, const char *layer, double seconds)
 	Bench *b = p->b;
 
 	if (p->at == b->launch.n)
-		vec_push(b->o->a, &b->launch, ((Line){ kernel, layer, 1, 0, launch_macs(b, p->at) }));
+		vec_push(b->o->a, &b->launch, ((Line){ kernel, layer, 1, 0, launch_macs(&b->s.c, b->entry, p->at) }));
 	b->launch.p[p->at++].seconds += seconds / (double)b->o->rounds;
 }
 
@@ -487,6 +437,8 @@ verb_bench(const Options *o)
 
 	if (!verb_needs(o, KEY_model))
 		return EXIT_USAGE;
+	if (verb_on_gpu(o))
+		return bench_gpu(o);
 	if (verb_compile_options(o, b.d, &co)) {
 		co.entries = entry;
 		if (bench(&b, &co)) {

@@ -81,6 +81,7 @@ cache_key(Arena *a, const CompileOptions *o)
 	size_t ndirs;
 	const char *const *dirs = library_dirs(a, &ndirs);
 	Diag *quiet = diag_new(a);
+	uint64_t seed;
 	Module *m = dsl_load(a, quiet, model_path(a, o->model), dirs, ndirs);
 	char *hex = arena_alloc(a, 33);
 	const char *weights = !o->weights ? "" : strrchr(o->weights, '/') ? strrchr(o->weights, '/') + 1 : o->weights;
@@ -105,7 +106,7 @@ cache_key(Arena *a, const CompileOptions *o)
 	}
 	item_modules(&key, m, map_new(a));
 	item_text(&key, "weights", weights);            /* the engine tells its name */
-	if (o->weights && !item_file(a, &key, "content", o->weights))
+	if (o->weights && !weights_are_random(o->weights, &seed) && !item_file(a, &key, "content", o->weights))
 		return NULL;
 	hash_hex(hex, key.p, key.n);
 	return hex;

@@ -55,10 +55,12 @@ compile_front(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
 	const char *const *dirs = library_dirs(a, &ndirs);
 	ElabOptions eo = { .log = stderr };
 	double start = stage_clock();
+	uint64_t seed;
+	bool noise = weights_are_random(o->weights, &seed);
 	Module *m;
 	Elab *e;
 
-	if (o->weights && !(c->weights = weights_open(a, o->weights, d)))
+	if (o->weights && !noise && !(c->weights = weights_open(a, o->weights, d)))
 		return false;
 	if (!(m = dsl_load(a, d, model_path(a, o->model), dirs, ndirs)) || diag_errors(d))
 		return false;
@@ -77,6 +79,8 @@ compile_front(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
 		describe(a, e, o, e->module->graph.p[i]);
 	if (c->weights && !weights_bind(a, e->module, c->weights, BIND_ALL, d))
 		return false;
+	if (noise)
+		weights_random(a, e->module, seed);
 	c->module = e->module;
 	stage_done(c, "front", start);
 	return true;
@@ -109,6 +113,23 @@ compile_passes(Arena *a, Diag *d, const CompileOptions *o, Compiled *c, const Pa
 	return ok;
 }
 
+/* What a launch reads and writes if each value passes once; of pictures of unknown size nothing counts. */
+static int64_t
+launch_bytes(const Graph *g, const Lowered *x)
+{
+	int64_t sum = 0;
+
+	for (size_t k = 0; k < x->arg.n; k++) {
+		const KBuf *b = &x->kernel->buf.p[k];
+
+		if (x->arg.p[k].kind == ARG_VALUE)
+			sum += MAX(0, type_bytes(&graph_node(g, x->arg.p[k].v)->type));
+		else if (x->arg.p[k].kind == ARG_WORK)
+			sum += b->count * dtype_info[b->dt].bytes;
+	}
+	return sum;
+}
+
 static bool
 kernels_of(Compiled *c, const Graph *g, const Target *t, const char **err)
 {
@@ -131,6 +152,7 @@ kernels_of(Compiled *c, const Graph *g, const Target *t, const char **err)
 			kernel_simplify(x->kernel);
 			to = program_add_launch(p, entry, x->kernel, phase_of(g, group), layer_of(g, group));
 			vec_push(p->a, &c->launch_group, group);
+			vec_push(p->a, &c->launch_bytes, launch_bytes(g, x));
 			for (size_t k = 0; k < x->arg.n; k++) {
 				const LaunchArg *la = &x->arg.p[k];
 				const KBuf *b = &x->kernel->buf.p[k];

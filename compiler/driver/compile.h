@@ -20,7 +20,7 @@ typedef enum CubinChoice { CUBIN_AUTO, CUBIN_FALSE, CUBIN_TRUE } CubinChoice;
 
 typedef struct CompileOptions {
 	const char *model;              /* .y12 file */
-	const char *weights;            /* NULL: none (dump, info); kernels get no constants then */
+	const char *weights;            /* NULL: none (dump, info); kernels get no constants then; "random" */
 	const char *scale;              /* NULL: from the weights, else the model's default */
 	int64_t frame[2];               /* H, W of the network's picture: multiples of 32 */
 	int64_t fit[2];                 /* H, W that pictures are scaled to fit; {0}: frame */
@@ -48,7 +48,8 @@ typedef struct Compiled {
 	Elab *elab;                     /* parameters and layers, for `info` */
 	GraphModule *module;            /* after the passes */
 	Program *program;               /* kernels and launches; NULL if it stopped before */
-	VEC(uint32_t) launch_group;     /* the group that each launch works for, entry after entry */
+	VEC(uint32_t) launch_group;     /* the group that each launch works for, entry after entry … */
+	VEC(int64_t) launch_bytes;      /* … and what it reads and writes */
 	void *image;                    /* the engine, 64-byte aligned, in the arena; NULL likewise */
 	size_t image_bytes;
 	bool code_cached;

@@ -293,16 +293,20 @@ static bool
 choose_device(Detectors *s, int *code)
 {
 	const Options *o = s->o;
-	const char *wrong;
+	Diag *d = diag_new(s->a);
+	const char *wrong = NULL;
+	y12_gpu gpu;
 
 	s->run = (y12_options){ .device = o->device, .threads = (int)o->threads, .cache_dir = cache_dir_default(s->a) };
 	s->compile = (CompileOptions){ .model = o->model, .weights = o->weights, .scale = o->scale };
-	if (!verb_device(o, &s->compile, code))
-		return false;
-	if ((wrong = verb_code_options(o, &s->compile))) {
-		ui_error("%s", wrong);
+	if (!verb_device(o, d, &gpu) || (strcmp(gpu.kind, "cuda") == 0 && !(s->compile.target = verb_target_for(d, &gpu)))) {
+		wrong = diag_get(d, 0)->text;
+		*code = verb_code(d);
+	} else if ((wrong = verb_code_options(o, &s->compile))) {
 		*code = EXIT_USAGE;
 	}
+	if (wrong)
+		ui_error("%s", wrong);
 	return !wrong;
 }
 

@@ -25,6 +25,10 @@ Phase phase_of(const Graph *g, uint32_t group);
 /* Path of the layer that a group computes, or of the nearest one before it. */
 const char *layer_of(const Graph *g, uint32_t group);
 
+/* "random", "random:SEED": numbers for a network that nobody trained. */
+bool weights_are_random(const char *weights, uint64_t *seed);
+void weights_random(Arena *a, GraphModule *m, uint64_t seed);
+
 /* What the options come to. */
 const Target *target_of(const CompileOptions *o);
 DType compute_of(const CompileOptions *o);

@@ -5,7 +5,7 @@
  *     backend   reads                      runs
  *     eval      spec, graphs               the reference evaluator
  *     interp    spec, graphs, program      the kernel interpreter
- *     host      all of them, and engines   machine code
+ *     host      all of them, and engines   machine code, on device=
  *
  * Any two stages and any two backends can so be compared on any input.  An input is a file, or
  * "random", or "random:SEED"; one with a default may be left out.
@@ -14,6 +14,7 @@
  */
 #include <math.h>
 
+#include "backend/backend.h"
 #include "driver/npy.h"
 #include "driver/stage.h"
 #include "driver/tensors.h"
@@ -125,14 +126,14 @@ open_interp(Run *r)
 static bool
 open_host(Run *r)
 {
-	y12_options opt = { .device = r->o->device, .threads = (int)r->o->threads };
+	y12_options opt = { .device = r->o->device, .threads = (int)r->o->threads, .cache_dir = cache_dir_default(r->o->a) };
 	VEC(const char *) name = { 0 };
 	y12_io io;
 
 	if (!stage_engine(r->o->a, r->d, &r->s))
 		return false;
-	if (y12_engine_open_memory(r->s.c.image, r->s.c.image_bytes, &opt, &r->eng))
-		return failed(r, "engine", arena_printf(r->o->a, "%s: %s", r->s.path, y12_message(r->eng)));
+	if (!verb_status(r->d, y12_engine_open_memory(r->s.c.image, r->s.c.image_bytes, &opt, &r->eng), r->eng))
+		return false;
 	for (const char *s; (s = y12_entry_name(r->eng, name.n)); )
 		vec_push(r->o->a, &name, s);
 	if (!choose_entry(r, name.p, name.n))

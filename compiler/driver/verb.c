@@ -45,9 +45,33 @@ target(Diag *d, const char *name, const Target **t)
 	return false;
 }
 
-/* The newest target whose code a GPU runs; NULL: it is too old for all of them. */
-static const Target *
-target_for(int sm)
+static void
+status_error(Diag *d, y12_status s, const char *message)
+{
+	diag_error(d, (Span){ 0 }, s == Y12_NODEVICE ? "no-device" : s == Y12_NOMEMORY ? "no-memory" : "run-failed", "%s", message);
+}
+
+bool
+verb_status(Diag *d, y12_status s, const y12_engine *e)
+{
+	if (s)
+		status_error(d, s, e ? y12_message(e) : "out of memory");
+	return !s;
+}
+
+bool
+verb_device(const Options *o, Diag *d, y12_gpu *gpu)
+{
+	char why[1024];
+	y12_status s = y12_device_find(o->device, gpu, why, sizeof why);
+
+	if (s)
+		status_error(d, s, why);
+	return !s;
+}
+
+const Target *
+verb_target_for(Diag *d, const y12_gpu *gpu)
 {
 	const char *const *name;
 	const Target *best = NULL;
@@ -58,31 +82,19 @@ target_for(int sm)
 		const Target *t = target_named(name[i]);
 		bool only = t && t->name[strlen(t->name) - 1] == 'a';
 
-		if (t && t->kind == TARGET_GPU && (only ? t->sm == sm : t->sm <= sm) && (!best || t->sm >= best->sm))
+		if (t && t->kind == TARGET_GPU && (only ? t->sm == gpu->sm : t->sm <= gpu->sm) && (!best || t->sm >= best->sm))
 			best = t;
 	}
+	if (!best)
+		diag_error(d, (Span){ 0 }, "no-device", "cuda:%d: %s is an sm_%d; code can be made for sm_75 and later", gpu->number,
+		           gpu->name, gpu->sm);
 	return best;
 }
 
 bool
-verb_device(const Options *o, CompileOptions *co, int *code)
+verb_on_gpu(const Options *o)
 {
-	char why[1024];
-	y12_gpu gpu;
-	y12_status s = y12_device_find(o->device, &gpu, why, sizeof why);
-
-	if (s) {
-		ui_error("%s", why);
-		*code = s == Y12_DEVICE ? EXIT_FAILED : EXIT_RESOURCES;
-		return false;
-	}
-	if (strcmp(gpu.kind, "cuda") != 0 || co->target)
-		return true;
-	if (!(co->target = target_for(gpu.sm))) {
-		ui_error("cuda:%d: %s is an sm_%d; code can be made for sm_75 and later", gpu.number, gpu.name, gpu.sm);
-		*code = EXIT_RESOURCES;
-	}
-	return co->target != NULL;
+	return strncmp(o->device, "host", 4) != 0 && strncmp(o->device, "cpu", 3) != 0;
 }
 
 static bool
@@ -140,8 +152,11 @@ verb_compile_options(const Options *o, Diag *d, CompileOptions *co)
 	if (o->given[KEY_max_det])
 		co->max_det = (int)o->max_det;
 	const char *wrong;
+	y12_gpu gpu;
 
 	if (!target(d, o->target, &co->target))
+		return false;
+	if (!co->target && verb_on_gpu(o) && (!verb_device(o, d, &gpu) || !(co->target = verb_target_for(d, &gpu))))
 		return false;
 	if ((wrong = verb_code_options(o, co)))
 		diag_error(d, (Span){ 0 }, "option", "%s", wrong);
@@ -149,9 +164,26 @@ verb_compile_options(const Options *o, Diag *d, CompileOptions *co)
 }
 
 /* Errors that are not about what the user gave. */
-static const char *const ours[] = {
-	"pass-failed", "cannot-lower", "program-invalid", "backend-failed", "write", "run-failed",
+static const struct { const char *slug; int code; } ours[] = {
+	{ "pass-failed", EXIT_FAILED }, { "cannot-lower", EXIT_FAILED }, { "program-invalid", EXIT_FAILED },
+	{ "backend-failed", EXIT_FAILED }, { "write", EXIT_FAILED }, { "run-failed", EXIT_FAILED },
+	{ "no-device", EXIT_RESOURCES }, { "no-memory", EXIT_RESOURCES },
 };
+
+int
+verb_code(const Diag *d)
+{
+	if (!diag_errors(d))
+		return EXIT_OK;
+	for (size_t i = 0; i < diag_count(d); i++) {
+		const DiagMsg *m = diag_get(d, i);
+
+		for (size_t k = 0; k < COUNT(ours); k++)
+			if (m->sev == SEV_ERROR && m->slug && strcmp(m->slug, ours[k].slug) == 0)
+				return ours[k].code;
+	}
+	return EXIT_INPUT;
+}
 
 int
 verb_end(const Diag *d)
@@ -159,16 +191,7 @@ verb_end(const Diag *d)
 	fflush(stdout);
 	if (diag_count(d))
 		diag_print(d, stderr, ui_color(stderr));
-	if (!diag_errors(d))
-		return EXIT_OK;
-	for (size_t i = 0; i < diag_count(d); i++) {
-		const DiagMsg *m = diag_get(d, i);
-
-		for (size_t k = 0; k < COUNT(ours); k++)
-			if (m->sev == SEV_ERROR && m->slug && strcmp(m->slug, ours[k]) == 0)
-				return EXIT_FAILED;
-	}
-	return EXIT_INPUT;
+	return verb_code(d);
 }
 
 int

@@ -6,19 +6,29 @@
 #define Y12_DRIVER_VERB_H
 
 #include "driver/help.h"
+#include "runtime/yolo12c.h"
 
 /* What the user gave, and no more: a model has its own defaults.  False: an error is in d. */
 bool verb_compile_options(const Options *o, Diag *d, CompileOptions *co);
 
-/* The device of device=: looked for, and co->target set to code for it if target= does not say.  False: said on
- * stderr, *code is what to exit with. */
-bool verb_device(const Options *o, CompileOptions *co, int *code);
+/* The device of device=, looked at.  False: an error is in d. */
+bool verb_device(const Options *o, Diag *d, y12_gpu *gpu);
+
+/* The newest target whose code a GPU runs; NULL: it is too old for all of them, an error is in d. */
+const Target *verb_target_for(Diag *d, const y12_gpu *gpu);
+
+/* True if s is Y12_OK; else what the engine says is an error in d. */
+bool verb_status(Diag *d, y12_status s, const y12_engine *e);
+
+/* Whether device= names a GPU, as far as its spelling tells. */
+bool verb_on_gpu(const Options *o);
 
 /* precision=, cubin= and pdl=, as said or by the environment.  NULL, or what is wrong with them. */
 const char *verb_code_options(const Options *o, CompileOptions *co);
 
-/* Prints what is in d to standard error.  EXIT_OK without errors; EXIT_INPUT if what was given is at fault,
- * EXIT_FAILED if it is not. */
+/* EXIT_OK without errors; EXIT_INPUT if what was given is at fault, EXIT_RESOURCES if the machine lacks something,
+ * EXIT_FAILED if neither.  verb_end() prints what is in d to standard error as well. */
+int verb_code(const Diag *d);
 int verb_end(const Diag *d);
 
 /* A usage error in one line, and its exit code. */
