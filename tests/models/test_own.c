@@ -5,7 +5,8 @@
  *                                   └─ passes, kernels, engine ────▶ the same
  *     … with tests/models/NAME.plain for its block ── evaluator ───▶ the same
  *
- * Weights are hash numbers of their names.  And the proof that an attention with mask and score holds
+ * Weights are hash numbers of their names.  Functions of a user's own run inside the kernels that make what
+ * they are applied to: counted.  And the proof that an attention with mask and score holds
  * no tensor of all pairs: the plan and the kernels of one over 1600 tokens are looked through.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -297,6 +298,56 @@ test_no_pairs(void **state)
 	}
 }
 
+/* ---- user functions in kernels --------------------------------------------------------------- */
+
+/* fn, what the entry takes, and what it returns: all of it is one kernel. */
+static const struct { const char *what, *takes, *gives; } fused[] = {
+	{ "activation behind a convolution", "x: f32[1, 8, 8, 16]", "last(gelu(conv2d(first(x), wide, pad: 1)))" },
+	{ "activation, residual, gate", "x: f32[1, 8, 8, 16], r: f32[1, 8, 8, 16]",
+	  "last(mish(conv2d(first(x), weight)) * gate + first(r))" },
+	{ "attention with mask and score, residual, activation",
+	  "q: f32[1, 4, 6, 64], k: f32[1, 4, 6, 64], v: f32[1, 4, 6, 64], r: f32[1, 4, 6, 64]",
+	  "last(gelu(attention(first(q), first(k), first(v), heads: 2, mask: |i, j| i.y == j.y, score: |s, i, j| s - abs(i - j)) + first(r)))" },
+	{ "matrix product and activation", "a: f32[4, 6, 8], b: f32[4, 8, 10]", "mish(matmul(a, b))" },
+	{ "softmax with work before and after", "x: f32[4, 6, 8], y: f32[4, 6, 8]", "softmax(2 * gelu(x), axis: 2) * y" },
+	{ "mean of a function, and one of it", "x: f32[4, 6, 8]", "sqrt(mean(gelu(x) ** 2, axes: [1, 2]) + 0.001)" },
+	{ "pointwise chain", "x: f32[4, 6, 8], y: f32[4, 6, 8]", "gelu(x) * mish(y) + select(x < y, x, 0.5)" },
+	{ "pool and activation", "x: f32[1, 8, 8, 16]", "last(gelu(pool(first(x), max, kernel: 2)))" },
+};
+
+static void
+test_fused(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(fused); i++) {
+		Arena *a = arena_new();
+		Spec s = spec_text(arena_printf(a,
+			"fn gelu(x) = 0.5 * x * (1 + tanh(0.7978845608 * (x + 0.044715 * x ** 3)))\n"
+			"fn mish(x) = x * tanh(log(1 + exp(x)))\n"
+			"fn first(x) = permute(x, [0, 3, 1, 2])\n"
+			"fn last(x) = permute(x, [0, 2, 3, 1])\n"
+			"model t() {\n"
+			"  entry go(%s) {\n"
+			"    weight = param f32[16, 16, 1, 1]\n"
+			"    wide = param f32[24, 16, 3, 3]\n"
+			"    scale = param f32[16]\n"
+			"    let gate = reshape(scale, [1, 16, 1, 1])\n"
+			"    return %s\n"
+			"  }\n"
+			"}\n", fused[i].takes, fused[i].gives), &(ElabOptions){ 0 });
+		Program *p = program_new(a);
+
+		if (!s.e)
+			fail_msg("%s: %s", fused[i].what, s.messages);
+		bind(a, s.e->module->graph.p[0]);
+		lower_all(a, s.e->module->graph.p[0], target_named("host"), p);
+		if (p->entry.p[0].launch.n != 1)
+			fail_msg("%s: %zu kernels, not one", fused[i].what, p->entry.p[0].launch.n);
+		spec_free(&s);
+		arena_free(a);
+	}
+}
+
 int
 main(void)
 {
@@ -304,7 +355,7 @@ main(void)
 		cmocka_unit_test_prestate(test_own, (void *)(uintptr_t)&own[0]),
 		cmocka_unit_test_prestate(test_own, (void *)(uintptr_t)&own[1]),
 		cmocka_unit_test_prestate(test_own, (void *)(uintptr_t)&own[2]),
-		cmocka_unit_test(test_scales), cmocka_unit_test(test_no_pairs),
+		cmocka_unit_test(test_scales), cmocka_unit_test(test_no_pairs), cmocka_unit_test(test_fused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
