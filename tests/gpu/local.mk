@@ -11,3 +11,10 @@ check-gpu: tests/gpu/check_gpu
 	srcdir='$(srcdir)' tests/gpu/check_gpu device=$(GPU)
 
 EXTRA_DIST += bench/package_gpu.sh bench/torch_peer.py
+
+# bench-gpu: beside PyTorch, as JSON in $(BENCH_JSON)
+BENCH_JSON = bench-gpu.json
+.PHONY: bench-gpu
+bench-gpu: yolo12c
+	$(PYTHON3) $(srcdir)/bench/gpu.py yolo12c=./yolo12c json=$(BENCH_JSON) $(BENCH_OPTIONS)
+EXTRA_DIST += bench/gpu.py
