@@ -95,8 +95,7 @@ choose_conv(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 		gr->ntile = T_COUNT;
 		gr->tile[T_LANES] = oc % 8 && c.groups > 1 ? lanes_dividing(oc, 8) : 8;
 		gr->tile[T_VECS] = 1;
-		/* more pixels read weights less often, if there are threads enough */
-		gr->tile[T_PIXELS] = (int32_t)MIN(c.ow, c.n * c.oh * c.ow * ceil_div(oc, 8) > 8192 * t->sms ? 8 : 4);
+		gr->tile[T_PIXELS] = (int32_t)MIN(c.ow, 4);
 		gr->tile[T_ROWS] = gr->tile[T_BLOCKS] = 1;
 		*pack = gr->tile[T_LANES];
 		return;

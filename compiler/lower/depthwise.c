@@ -14,7 +14,7 @@
  * the first and the last tiles of a row are bodies of their own, without the products
  * that fall outside.
  *
- * tile = { lanes, P, rows a task }; packed weights: [block][R][S][1][lanes]
+ * tile = { lanes, P, rows a task (0: GPU, kernel rows written out) }; packed weights: [block][R][S][1][lanes]
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -44,18 +44,17 @@ choose_depthwise(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack
 		}
 	gr->tile[T_ROWS] = (int32_t)MAX(1, ceil_div(n->type.dim[1], 8));
 	if (t->kind == TARGET_GPU) {
-		/* a thread's tile is small enough for a few hundred threads on each multiprocessor */
+		/* a thread's tile is small enough for a few hundred threads on each multiprocessor; with
+		 * fewer than that, latency is what counts, and all loads go out together (T_ROWS 0) */
 		int64_t outputs = type_count(&n->type), enough = 300 * t->sms;
 		int p = ow % 5 == 0 ? 5 : 4;
 
-		lanes = oc % 8 == 0 ? 8 : lanes;
+		lanes = MIN(lanes, 4);
+		gr->tile[T_ROWS] = outputs / lanes / p < enough ? 0 : 1;
 		while (p > 1 && outputs / lanes / p < enough)
 			p = p > 2 ? 2 : 1;
-		if (outputs / lanes < enough)
-			lanes = MIN(lanes, 4);
 		gr->tile[T_LANES] = lanes;
 		gr->tile[T_PIXELS] = (int32_t)MIN(ow, p);
-		gr->tile[T_ROWS] = 1;
 	}
 	*pack = lanes;
 }
@@ -68,6 +67,7 @@ typedef struct Body {
 	int64_t h, w, oh, ow, oc, r, s, sh, sw, ph, pw;
 	int lanes, pixels;
 	Reg n, row, block;      /* picture, output row, block of channels */
+	bool unroll;            /* rows of the kernel are written out */
 	Reg tile;               /* number of the tile in its row if that is a task's; 0: all of them */
 } Body;
 
@@ -135,8 +135,8 @@ tile(Body *o, Reg ow0, int64_t first, int count, int active)
 	row = k_addi(b, k_muli(b, o->row, o->sh), -o->ph);
 	lo = k_op(b, K_max, k_ix(b, 0), k_sub(b, k_ix(b, 0), row), 0);
 	hi = k_op(b, K_min, k_ix(b, o->r), k_sub(b, k_ix(b, o->h), row), 0);
-	if (o->tile) {
-		/* On a GPU all rows of the kernel are written out, so that all their loads are under way
+	if (o->unroll) {
+		/* all rows of the kernel are written out, so that all their loads are under way
 		 * together; rows outside the picture are zeros without a load. */
 		for (int64_t u = 0; u < o->r; u++)
 			row_products(o, k_ix(b, u), row, k_op(b, K_and, k_op(b, K_le, lo, k_ix(b, u), 0),
@@ -224,6 +224,8 @@ lower_depthwise(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err
 		.sh = attr_ints(n, A_stride, 0, 1), .ph = attr_ints(n, A_pad, 0, 0),
 		.lanes = gr->tile[T_LANES], .pixels = gr->tile[T_PIXELS],
 	};
+	o.unroll = rows == 0;
+	rows = MAX(rows, 1);
 	o.sw = attr_ints(n, A_stride, 1, o.sh);
 	o.pw = attr_ints(n, A_pad, 1, o.ph);
 	gen_begin(z, cx, group, arena_printf(cx->a, "depthwise%" PRId64 "x%" PRId64 "s%" PRId64 "_%" PRId64

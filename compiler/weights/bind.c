@@ -136,7 +136,11 @@ weights_bind_params(Arena *a, Param *p, size_t n, const Weights *w, BindMode mod
 		Type *type = &p[i].type;
 
 		map_set(wanted, name, p);
-		if (!t) {
+		if (!t && ends_with(name, ".num_batches_tracked")) {
+			/* a counter of training steps: nothing computes with it */
+			p[i].data = arena_alloc(a, (size_t)MAX(type_bytes(type), 8));
+			r.bound++;
+		} else if (!t) {
 			say(&r, &r.missing, arena_printf(a, "missing: %s %s", name,
 			    shape_text(a, type->dt, type->rank, type->dim)));
 		} else if (!same_shape(type, t)) {
