@@ -32,7 +32,7 @@ typedef struct Bar {
 	uint32_t ready;                 /* epoch of its mbar_init, +1; 0: is none (in this task) */
 	uint32_t by;                    /* thread that made it */
 	int64_t count, left, bytes;     /* arrivals of a phase, still to come, bytes still to come */
-	uint32_t phase;                 /* completed ones */
+	uint32_t phase, waited;         /* completed ones; those that some thread has seen */
 	uint32_t *here, *passed;        /* clocks, by warp: of this phase's arrivals, of all before */
 	Landing landing[LANDINGS];
 } Bar;
@@ -303,7 +303,7 @@ mbar_init(Run *r, const Op *op, uint32_t tid)
 	b->by = tid;
 	b->count = b->left = op->imm;
 	b->bytes = 0;
-	b->phase = 0;
+	b->phase = b->waited = 0;
 	return READY;
 }
 
@@ -355,7 +355,7 @@ mbar_wait(Run *r, const Op *op, uint32_t tid)
 		return run_fail(r, op, tid, "parity %" PRId64, parity);
 	if ((b->phase & 1) == parity)
 		return BLOCKED;
-	x->seen[tid * x->bars + (uint32_t)(b - x->bar)] = b->phase;
+	x->seen[tid * x->bars + (uint32_t)(b - x->bar)] = b->waited = b->phase;
 	join(&x->clock[tid / KIR_WARP * x->warps], b->passed, x->warps);
 	if (b->left == b->count && b->bytes == 0)
 		for (int i = 0; i < LANDINGS && b->landing[i].n; i++) {
@@ -371,7 +371,9 @@ mbar_wait(Run *r, const Op *op, uint32_t tid)
 static int64_t
 swizzled(int64_t address, int swizzle)
 {
-	return address ^ ((address >> 7 & (swizzle / 16 - 1) & 7) << 4);
+	int64_t bits = swizzle ? swizzle / 16 - 1 : 0;
+
+	return address ^ ((address >> 7 & bits) << 4);
 }
 
 static State
@@ -384,8 +386,9 @@ tma_write(Run *r, const Op *op, uint32_t tid, Memory *m, int64_t at, Bar *b)
 
 	if (t->wrote >= r->first && t->flying)
 		return run_fail(r, op, tid, "a cp_async into element %" PRId64 " of %s is under way", at, m->b->name);
-	if (t->wrote >= r->first && t->tma && x->bar[s->bar[at]].phase <= s->phase[at])
-		return run_fail(r, op, tid, "another tma_load into element %" PRId64 " of %s is under way", at, m->b->name);
+	if (t->wrote >= r->first && t->tma && x->bar[s->bar[at]].waited <= s->phase[at])
+		return run_fail(r, op, tid, "nobody has waited for the tma_load before into element %" PRId64 " of %s", at,
+		                m->b->name);
 	for (uint32_t v = 0; v < x->warps; v++)
 		if (v != w && s->used[at * x->warps + v] > x->clock[w * x->warps + v])
 			return run_fail(r, op, tid, "race: for all that this thread knows, warp %" PRIu32 " still uses element %"
@@ -510,9 +513,14 @@ async_op(Run *r, const Op *op, uint32_t tid)
 	case C_MBAR_ARRIVE: return mbar_arrive(r, op, tid);
 	case C_MBAR_WAIT: return mbar_wait(r, op, tid);
 	case C_TMA_LOAD: return tma_load(r, op, tid);
-	default:
-		r->thread[tid].fenced = r->epoch;
+	default: {
+		Thread *t = &r->thread[tid];
+
+		if (t->fenced != r->epoch)
+			t->fenced_before = t->fenced;
+		t->fenced = r->epoch;
 		return READY;
+	}
 	}
 }
 
@@ -558,7 +566,8 @@ operand_read(Run *r, const Op *op, uint32_t first, const Memory *m, int64_t e, i
 		if (t->wrote == r->epoch)
 			return run_fail(r, op, first, "race: element %" PRId64 " of %s was written with no barrier since", e,
 			                m->b->name);
-		if (t->writer != MANY && r->thread[t->writer].fenced < t->wrote)
+		const Thread *w = t->writer != MANY ? &r->thread[t->writer] : NULL;
+		if (w && (w->fenced < r->epoch ? w->fenced : w->fenced_before) < t->wrote)
 			return run_fail(r, op, first, "element %" PRId64 " of %s was stored with no async_fence since", e, m->b->name);
 		return READY;
 	}

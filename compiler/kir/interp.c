@@ -1019,6 +1019,9 @@ meet_all(Run *r)
 	const Thread *t = r->thread;
 
 	for (uint32_t i = 0; i < r->threads; i++)
+		if (t[i].state == AT_GROUP)
+			return run_fail(r, &r->op.p[t[i].pc], i, "not all of its %d threads come here", KIR_GROUP);
+	for (uint32_t i = 0; i < r->threads; i++)
 		if (t[i].state == BLOCKED)
 			return run_fail(r, &r->op.p[t[i].pc], i, "this waits for ever: nothing completes the phase");
 	for (uint32_t i = 0; i < r->threads; i++) {
@@ -1038,7 +1041,7 @@ run_task(Run *r)
 		Thread *t = &r->thread[i];
 
 		t->state = READY;
-		t->pc = t->groups = t->fenced = 0;
+		t->pc = t->groups = t->fenced = t->fenced_before = 0;
 		t->ncopy = 0;
 	}
 	async_task(r);

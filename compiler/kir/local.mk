@@ -8,7 +8,7 @@ libkir_la_LIBADD = libbase.la -lm
 
 if HAVE_CMOCKA
 kir_tests = tests/kir/test_build tests/kir/test_text tests/kir/test_verify \
-	tests/kir/test_interp tests/kir/test_simplify
+	tests/kir/test_interp tests/kir/test_async tests/kir/test_simplify
 check_PROGRAMS += $(kir_tests)
 TESTS += $(kir_tests)
 tests_kir_test_build_SOURCES = tests/kir/test_build.c tests/kir/kit.h
@@ -23,6 +23,9 @@ tests_kir_test_verify_LDADD = libkir.la $(CMOCKA_LIBS)
 tests_kir_test_interp_SOURCES = tests/kir/test_interp.c tests/kir/kit.h
 tests_kir_test_interp_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_kir_test_interp_LDADD = libkir.la $(CMOCKA_LIBS) -lm
+tests_kir_test_async_SOURCES = tests/kir/test_async.c tests/kir/kit.h
+tests_kir_test_async_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_kir_test_async_LDADD = libkir.la $(CMOCKA_LIBS) -lm
 tests_kir_test_simplify_SOURCES = tests/kir/test_simplify.c tests/kir/kit.h tests/kir/random.h
 tests_kir_test_simplify_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_kir_test_simplify_LDADD = libkir.la $(CMOCKA_LIBS)

@@ -75,7 +75,7 @@ typedef struct Thread {
 	uint32_t groups;                /* closed ones */
 	Copy *copy;
 	size_t ncopy, ccopy;
-	uint32_t fenced;                /* epoch of its last async_fence */
+	uint32_t fenced, fenced_before; /* epochs of its last async_fence, and of that in an epoch before */
 } Thread;
 
 typedef struct Run {
