@@ -129,9 +129,11 @@ prepare(Mma *m)
 	}
 }
 
-/* starts copying slab `it` into `stage`; past the end zeros are copied */
+enum { COPY_A = 1, COPY_B = 2 };
+
+/* starts copying slab `it` of A or B or both into `stage`; past the end zeros are copied */
 static void
-copy_slab(Mma *m, Reg it, Reg stage)
+copy_slab(Mma *m, Reg it, Reg stage, int what)
 {
 	KBuild *b = m->b;
 	const ConvShape *c = m->c;
@@ -156,7 +158,7 @@ copy_slab(Mma *m, Reg it, Reg stage)
 		off = k_add(b, k_add(b, k_muli(b, kh, st[1]), k_muli(b, k_sub(b, tap, k_muli(b, kh, c->s)), st[2])), ch);
 	}
 	tap = k_cast(b, KS_I32, k_op(b, K_and, tap, k_ix(b, 31), 0));
-	for (int i = 0; i < m->ra; i++) {
+	for (int i = 0; what & COPY_A && i < m->ra; i++) {
 		Reg bit = k_op(b, K_and, k_op(b, K_shr, m->a_mask[i], tap, 0), k_int(b, KS_I32, 1), 0);
 		Reg ok = k_op(b, K_and, in_k, k_op(b, K_ne, bit, k_int(b, KS_I32, 0), 0), 0);
 		bool some = m->bm % step && i == m->ra - 1;     /* not every thread has a row here */
@@ -168,7 +170,7 @@ copy_slab(Mma *m, Reg it, Reg stage)
 		if (some)
 			k_close(b);
 	}
-	for (int i = 0; i < m->rb; i++) {
+	for (int i = 0; what & COPY_B && i < m->rb; i++) {
 		bool some = m->bn % step && i == m->rb - 1;
 
 		if (some)
@@ -179,7 +181,8 @@ copy_slab(Mma *m, Reg it, Reg stage)
 		if (some)
 			k_close(b);
 	}
-	k_sync(b, K_cp_commit, 0);
+	if (what & COPY_A)
+		k_sync(b, K_cp_commit, 0);
 }
 
 /* sum += A(stage) * B(stage), this warp's part */
@@ -350,8 +353,12 @@ lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, LoweredList *ou
 		sum[i] = k_var(b, kt(KS_F32, 4));
 		k_mov_to(b, sum[i], zero);
 	}
+	/* weights don't depend on the kernel before this one: they come while it still runs */
 	for (int s = 0; s < m->stages - 1; s++)
-		copy_slab(m, k_ix(b, s), k_ix(b, s));
+		copy_slab(m, k_ix(b, s), k_ix(b, s), COPY_B);
+	k_sync(b, K_grid_wait, 0);
+	for (int s = 0; s < m->stages - 1; s++)
+		copy_slab(m, k_ix(b, s), k_ix(b, s), COPY_A);
 	stage = k_var(b, kt(KS_IX, 1));         /* slab it lies here, slab it + stages - 1 goes to next */
 	next = k_var(b, kt(KS_IX, 1));
 	k_mov_to(b, stage, k_ix(b, 0));
@@ -359,7 +366,7 @@ lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, LoweredList *ou
 	it = k_for(b, k_ix(b, 0), k_ix(b, slabs), 1);
 	k_sync(b, K_cp_wait, m->stages - 2);
 	k_sync(b, K_barrier, 0);
-	copy_slab(m, k_addi(b, it, m->stages - 1), next);
+	copy_slab(m, k_addi(b, it, m->stages - 1), next, COPY_A | COPY_B);
 	multiply(m, stage, sum);
 	for (int i = 0; i < 2; i++) {
 		Reg r = i ? next : stage, up = k_addi(b, r, 1);

@@ -59,6 +59,13 @@ group_lanes(const Graph *g, const Group *gr, int most)
 	return lanes;
 }
 
+/* A host computes in f32 vectors; a GPU's thread does best with accesses of 16 bytes. */
+static int
+point_lanes(const Target *t, const Node *out)
+{
+	return t->kind == TARGET_GPU ? MIN(8, t->vector_bytes / dtype_info[out->type.dt].bytes) : target_lanes(t);
+}
+
 void
 choose_point(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 {
@@ -68,7 +75,7 @@ choose_point(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 	(void)a;
 	(void)pack;
 	gr->ntile = T_COUNT;
-	gr->tile[T_LANES] = group_lanes(g, gr, target_lanes(t));
+	gr->tile[T_LANES] = group_lanes(g, gr, point_lanes(t, out));
 	/* about 16 k elements a task, at least 16 tasks if there is that much */
 	gr->tile[T_ELEMENTS] = (int32_t)MAX(64, MIN(16384, count / 16 / 64 * 64));
 	if (t->kind == TARGET_GPU)      /* a thread makes one vector */
@@ -134,7 +141,7 @@ lower_point(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	for (int d = 0; d < rank; d++)
 		*(d < join ? &rows : &last) *= n->type.dim[d];
 	if (join < rank - 1)    /* joined dims allow wider vectors than the last one alone */
-		for (lanes = target_lanes(cx->target); lanes > 1 && last <= lanes / 2;)
+		for (lanes = point_lanes(cx->target, n); lanes > 1 && last <= lanes / 2;)
 			lanes /= 2;
 	c.lanes = c.active = lanes;
 	/* a task is some rows, or a piece of one: always a multiple of the lanes */
