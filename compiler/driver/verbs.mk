@@ -7,8 +7,8 @@ yolo12c_SOURCES += \
 	compiler/driver/doc.c compiler/driver/check.c compiler/driver/explain.c compiler/driver/complete.c
 
 check_PROGRAMS += tests/driver/make_weights
-TESTS += tests/driver/stages.sh tests/driver/front.sh
-EXTRA_DIST += tests/driver/stages.sh tests/driver/front.sh tests/driver/tiny.y12
+TESTS += tests/driver/predict.sh tests/driver/stages.sh tests/driver/front.sh
+EXTRA_DIST += tests/driver/predict.sh tests/driver/stages.sh tests/driver/front.sh tests/driver/tiny.y12
 tests_driver_make_weights_SOURCES = tests/driver/make_weights.c
 tests_driver_make_weights_LDADD = libelab.la libdsl.la libweights.la libgraph.la libbase.la -lm
 if HAVE_CMOCKA
