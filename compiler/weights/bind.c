@@ -138,7 +138,7 @@ weights_bind_params(Arena *a, Param *p, size_t n, const Weights *w, BindMode mod
 		map_set(wanted, name, p);
 		if (!t && ends_with(name, ".num_batches_tracked")) {
 			/* a counter of training steps: nothing computes with it */
-			p[i].data = arena_alloc(a, (size_t)MAX(type_bytes(type), 8));
+			p[i].data = arena_alloc(a, 8);
 			r.bound++;
 		} else if (!t) {
 			say(&r, &r.missing, arena_printf(a, "missing: %s %s", name,
