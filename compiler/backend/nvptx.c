@@ -46,6 +46,14 @@ i32_type(Emit *e)
 	return LLVMInt32TypeInContext(e->cx);
 }
 
+static bool
+has(const Emit *e, unsigned what)
+{
+	return (e->t->has & what) != 0;
+}
+
+static LVal axis_i32(Emit *e, KAxis a);
+
 static LLVMTypeRef
 half2_type(Emit *e)
 {
@@ -165,6 +173,22 @@ add_tensor_map(Emit *e, unsigned param)
 	add_param_attr(e, param, "align", TMAP_ALIGN);
 }
 
+/* The maps are there by the first copy, which would wait for them else. */
+static void
+prefetch_maps(Emit *e)
+{
+	LVal arg[2];
+
+	for (size_t i = 0; i < e->k->buf.n; i++) {
+		if (e->k->buf.p[i].space != KSPACE_TMAP || !has(e, GPU_TMA))
+			continue;
+		arg[0] = e->buf[i];
+		arg[1] = axis_i32(e, KAXIS_THREAD_X);
+		assembly(e, LLVMVoidTypeInContext(e->cx), "{ .reg .pred p; setp.eq.u32 p, $1, 0; @p prefetch.tensormap [$0]; }",
+		         "l,r,~{memory}", false, arg, 2);
+	}
+}
+
 static void
 annotate_maps(Emit *e)
 {
@@ -272,6 +296,7 @@ begin(Emit *e, const char *name)
 		emit_error(e, "grid(%d, %d, %d): a GPU takes at most %d along the second and third", e->k->grid[0],
 		           e->k->grid[1], e->k->grid[2], GRID_YZ_MAX);
 	annotate_maps(e);
+	prefetch_maps(e);
 	place_shared(e);
 	if (e->hooks->pdl)
 		assembly(e, LLVMVoidTypeInContext(e->cx), "griddepcontrol.launch_dependents;", "~{memory}", false, NULL, 0);
@@ -412,12 +437,6 @@ barrier(Emit *e)
 }
 
 /* ---- copies to shared memory --------------------------------------------------------------- */
-
-static bool
-has(const Emit *e, unsigned what)
-{
-	return (e->t->has & what) != 0;
-}
 
 /* Without the instruction: through registers, at once. */
 static void
