@@ -32,3 +32,11 @@ include tests/gpu/local.mk
 
 include tests/models/local.mk
 include tests/lint/local.mk
+
+# golden texts made anew, for git diff to review
+golden_tests = tests/dsl/test_golden tests/elab/test_elab tests/elab/test_model tests/passes/test_golden
+.PHONY: bless
+bless: $(golden_tests)
+	@for t in $(golden_tests); do \
+		$(AM_TESTS_ENVIRONMENT) BLESS=1 ./$$t >bless.log 2>&1 || { echo "$$t still fails:"; tail -n 20 bless.log; }; \
+	done; rm -f bless.log
