@@ -89,7 +89,7 @@ none "no SPDX-License-Identifier"
 
 # nothing knows the machine that it was written on, nothing is left for later
 text() {
-	(cd "$src" && find compiler runtime dsl stdlib models tests bench docs README.md configure.ac Makefile.am \
+	(cd "$src" && find compiler runtime dsl stdlib models tests bench docs README.md CONTRIBUTING.md configure.ac Makefile.am \
 		quickstart -type f ! -name '*.safetensors' ! -name '*.pt' ! -path tests/lint/rooms.sh -exec grep -nHIE "$1" {} +)
 }
 text '(^|[^[:alnum:]./])/(work|root|mnt|srv|workspace)/|/home/[a-z]+/[a-z]+/' >"$tmp/found"
