@@ -122,7 +122,7 @@ launch_bytes(const Graph *g, const Lowered *x)
 	for (size_t k = 0; k < x->arg.n; k++) {
 		const KBuf *b = &x->kernel->buf.p[k];
 
-		if (x->arg.p[k].kind == ARG_VALUE)
+		if (x->arg.p[k].kind == ARG_VALUE || x->arg.p[k].kind == ARG_TMAP)
 			sum += MAX(0, type_bytes(&graph_node(g, x->arg.p[k].v)->type));
 		else if (x->arg.p[k].kind == ARG_WORK)
 			sum += b->count * dtype_info[b->dt].bytes;
@@ -160,6 +160,7 @@ kernels_of(Compiled *c, const Graph *g, const Target *t, const char **err)
 				vec_push(p->a, &to->arg,
 				         la->kind == ARG_VALUE ? program_value(p, entry, g, la->v)
 				       : la->kind == ARG_DIMS ? program_dims(p, entry, g, la->v)
+				       : la->kind == ARG_TMAP ? program_tmap(p, entry, g, la->v, b)
 				       : program_work(p, g, la->group, la->offset, b->count * dtype_info[b->dt].bytes));
 			}
 		}

@@ -10,5 +10,6 @@
 enum { CONST_ALIGN = 64 };
 
 void consts_reserve(Program *p, int64_t need);
+uint32_t program_dtype(DType t);          /* as y12_dtype */
 
 #endif

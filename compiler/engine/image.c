@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "engine/program.h"
+#include "engine/consts.h"
 #include "runtime/core/format.h"
 #include "runtime/yolo12c.h"
 
@@ -26,8 +26,8 @@ string(Strings *s, const char *x)
 	return (uint32_t)at;
 }
 
-static uint32_t
-public_dtype(DType t)
+uint32_t
+program_dtype(DType t)
 {
 	static const uint32_t to[DT_COUNT] = {
 		[DT_U8] = Y12_U8, [DT_BOOL] = Y12_BOOL, [DT_I32] = Y12_I32, [DT_I64] = Y12_I64,
@@ -120,7 +120,7 @@ engine_image(Arena *a, const Program *p, const ProgCode *code, size_t ncode, siz
 			y12e_tensor *o = (y12e_tensor *)(im + h.tensors.offset) + t;
 
 			o->name = string(&s, x->name);
-			o->dtype = public_dtype(x->type.dt);
+			o->dtype = program_dtype(x->type.dt);
 			o->rank = (uint32_t)x->type.rank;
 			o->flags = x->output ? Y12E_OUTPUT : x->offset >= 0 ? Y12E_OPTIONAL : 0;
 			o->offset = x->offset >= 0 ? (uint64_t)x->offset : 0;

@@ -206,6 +206,42 @@ program_dims(const Program *p, uint32_t entry, const Graph *g, Val v)
 }
 
 ProgArg
+program_tmap(Program *p, uint32_t entry, const Graph *g, Val v, const KBuf *b)
+{
+	static const uint32_t place[] = { [PROG_ARENA] = Y12E_ARENA, [PROG_CONST] = Y12E_CONST, [PROG_INPUT] = Y12E_INPUT };
+	ProgArg at = program_value(p, entry, g, v);
+	const KTmap *m = b->map;
+	int size = dtype_info[b->dt].bytes;
+	size_t i = 0;
+	y12e_tmap t;
+
+	memset(&t, 0, sizeof t);
+	t.kind = m->im2col ? Y12E_IM2COL : Y12E_TILE;
+	t.dtype = program_dtype(b->dt);
+	t.rank = (uint32_t)m->rank;
+	t.swizzle = (uint32_t)m->swizzle;
+	t.place = place[at.kind];
+	t.tensor = at.tensor;
+	t.offset = (uint64_t)at.offset;
+	for (int d = 0; d < m->rank; d++) {
+		t.dim[d] = (uint64_t)m->dim[d];
+		t.step[d] = (uint32_t)m->step[d];
+		t.box[d] = (uint32_t)m->box[d];
+		if (d > 0)
+			t.stride[d - 1] = (uint64_t)(m->stride[d] * size);
+	}
+	for (int d = 0; d < 3; d++)
+		t.lower[d] = m->lower[d], t.upper[d] = m->upper[d];
+	t.channels = (uint32_t)m->channels;
+	t.pixels = (uint32_t)m->pixels;
+	while (i < p->tmap.n && memcmp(&p->tmap.p[i], &t, sizeof t) != 0)
+		i++;
+	if (i == p->tmap.n)
+		vec_push(p->a, &p->tmap, t);
+	return (ProgArg){ PROG_TMAP, (uint32_t)i, 0, b->count * size };
+}
+
+ProgArg
 program_work(const Program *p, const Graph *g, uint32_t group, int64_t offset, int64_t bytes)
 {
 	(void)p;

@@ -85,6 +85,8 @@ ProgLaunch *program_add_launch(Program *p, uint32_t entry, Kernel *k, Phase phas
  * place are added by this function; `bytes` is what can be reached. */
 ProgArg program_value(const Program *p, uint32_t entry, const Graph *g, Val v);
 ProgArg program_dims(const Program *p, uint32_t entry, const Graph *g, Val v);
+/* … through the map of that buffer of a kernel: equal ones of one place are one. */
+ProgArg program_tmap(Program *p, uint32_t entry, const Graph *g, Val v, const KBuf *b);
 ProgArg program_work(const Program *p, const Graph *g, uint32_t group, int64_t offset, int64_t bytes);
 
 bool program_verify(const Program *p, const char **err);

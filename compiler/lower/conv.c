@@ -30,7 +30,7 @@
  */
 #include "lower/conv_mma.h"
 
-/* T_COUNT numbers: this kernel; 7: conv_mma.c's */
+/* T_COUNT numbers: this kernel; CONV_TILE: conv_mma.c's, or conv_wgmma.c's if the last is 1 */
 enum { T_LANES, T_VECS, T_PIXELS, T_ROWS, T_BLOCKS, T_COUNT };
 
 static ConvShape
@@ -55,6 +55,29 @@ static bool
 pointwise_conv(const ConvShape *c)
 {
 	return c->r == 1 && c->s == 1 && c->sh == 1 && c->sw == 1 && c->ph == 0 && c->pw == 0;
+}
+
+/* Tiles of all kernels for matrix units. */
+static int
+unit_tiles(const ConvShape *c, const Target *t, const Node *x, bool maps, ConvTile *to, int most)
+{
+	int n = maps && conv_wgmma_fits(c, t, x) ? conv_wgmma_candidates(c, t, to, most) : 0;
+
+	return n + conv_mma_candidates(c, t, to + n, most - n);
+}
+
+enum { TILES = 2048 };
+
+static void
+best_tile(const ConvShape *c, const Target *t, const Node *x, bool maps, int32_t *tile)
+{
+	ConvTile all[TILES];
+	int n = unit_tiles(c, t, x, maps, all, TILES), best = 0;
+
+	for (int i = 1; i < n; i++)
+		if (all[i].cost < all[best].cost)
+			best = i;
+	memcpy(tile, all[best].tile, sizeof all[best].tile);
 }
 
 /* Pixels of a tile: as many as registers allow, but rather a few less than a small
@@ -87,7 +110,8 @@ choose_conv(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 
 	(void)a;
 	if (conv_mma_fits(&c, t, graph_node(g, c.x))) {
-		choose_conv_mma(&c, t, gr);
+		gr->ntile = CONV_TILE;
+		best_tile(&c, t, graph_node(g, c.x), true, gr->tile);
 		*pack = 1;
 		return;
 	}
@@ -405,13 +429,12 @@ row_tiles(Body *o, Reg lo, Reg hi)
 }
 
 /* The product sees all pictures as one list of pixels where their places allow it. */
-static const ConvShape *
+static void
 mma_shape(const Graph *g, uint32_t group, ConvShape *c)
 {
 	c->flat_out = gen_flattens(g, group, true);
 	c->flat = pointwise_conv(c) && c->flat_out;
 	c->pack = 1;
-	return c;
 }
 
 bool
@@ -435,8 +458,17 @@ lower_conv(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 		*err = arena_printf(cx->a, "conv2d %%%u: no kernel for dilation", gr->root);
 		return false;
 	}
-	if (gr->ntile != T_COUNT)
-		return lower_conv_mma(cx, group, mma_shape(cx->g, group, &c), out, err);
+	if (gr->ntile != T_COUNT) {
+		int32_t tile[TILE_MAX];
+
+		mma_shape(cx->g, group, &c);
+		memcpy(tile, gr->tile, sizeof tile);
+		if (tile[CONV_TILE - 1] && conv_wgmma_place(cx->g, &c))
+			return lower_conv_wgmma(cx, group, &c, tile, out);
+		if (tile[CONV_TILE - 1])
+			best_tile(&c, cx->target, graph_node(cx->g, c.x), false, tile);
+		return lower_conv_mma(cx, group, &c, tile, out);
+	}
 	c.lanes = gr->tile[T_LANES];
 	c.vecs = gr->tile[T_VECS];
 	c.pixels = gr->tile[T_PIXELS];

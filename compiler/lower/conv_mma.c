@@ -221,46 +221,33 @@ multiply(Mma *m, Reg stage, Reg *sum)
 	}
 }
 
-/* sums to shared memory, then 8 channels at a time through the epilogue */
-static void
-finish(Mma *m, const Reg *sum)
+/* What lies in shared memory, [BM][BN + 8], through the epilogue, 8 channels at a time. */
+void
+conv_put_tile(Gen *z, const ConvShape *c, const ConvTileAt *t)
 {
-	Gen *z = m->z;
-	KBuild *b = m->b;
-	const ConvShape *c = m->c;
+	KBuild *b = z->b;
 	const Node *out = gen_node(z, z->gr->out);
-	int mt = m->bm / m->wm / 16, nt = m->bn / m->wn / 8, pitch = m->bn + 8;
-	int64_t per = c->oc / c->groups, vecs = m->bn / 8, items = m->bm * vecs;
-	Reg g = k_op(b, K_shr, m->lane, k_ix(b, 2), 0), q = k_op(b, K_and, m->lane, k_ix(b, 3), 0), item, row, p, o;
+	int pitch = t->bn + 8;
+	int64_t m = c->n * c->oh * c->ow, per = c->oc / c->groups, vecs = t->bn / 8, items = t->bm * vecs;
+	Reg item, row, p, o;
 
-	k_sync(b, K_cp_wait, 0);
-	k_sync(b, K_barrier, 0);
-	Reg at = k_add(b, k_muli(b, k_add(b, k_muli(b, m->warp_m, m->bm / m->wm), g), pitch),
-	               k_add(b, k_muli(b, m->warp_n, m->bn / m->wn), k_muli(b, q, 2)));
-
-	for (int i = 0; i < mt; i++)
-		for (int j = 0; j < nt; j++)
-			for (int h = 0; h < 2; h++)
-				k_store(b, m->sy, k_addi(b, at, (i * 16 + h * 8) * pitch + j * 8),
-				        k_part(b, sum[i * nt + j], 2 * h, 2));
-	k_sync(b, K_barrier, 0);
 	gen_forget_bases(z);
-	item = k_for(b, m->tid, k_ix(b, items), m->threads);
+	item = k_for(b, t->tid, k_ix(b, items), t->threads);
 	if (out->place.stride[3] != 1 && out->place.stride[2] == 1) {
 		/* pixels lie side by side: neighbouring threads take neighbouring pixels */
-		o = k_op(b, K_div, item, k_ix(b, m->bm), 0);
-		row = k_sub(b, item, k_muli(b, o, m->bm));
+		o = k_op(b, K_div, item, k_ix(b, t->bm), 0);
+		row = k_sub(b, item, k_muli(b, o, t->bm));
 		o = k_muli(b, o, 8);
 	} else {
 		row = k_op(b, K_div, item, k_ix(b, vecs), 0);
 		o = k_muli(b, k_sub(b, item, k_muli(b, row, vecs)), 8);
 	}
-	p = k_add(b, m->row0, row);
-	Reg ch = k_add(b, m->col0, o);
+	p = k_add(b, t->row0, row);
+	Reg ch = k_add(b, t->col0, o);
 
-	k_if(b, k_op(b, K_and, k_op(b, K_lt, p, k_ix(b, m->m), 0), k_op(b, K_lt, ch, k_ix(b, per), 0), 0));
+	k_if(b, k_op(b, K_and, k_op(b, K_lt, p, k_ix(b, m), 0), k_op(b, K_lt, ch, k_ix(b, per), 0), 0));
 	Coord at8 = { .vdim = 3, .lanes = 8, .active = 8 };
-	Reg x = k_load(b, m->sy, k_add(b, k_muli(b, row, pitch), o), 8);
+	Reg x = k_load(b, t->sy, k_add(b, k_muli(b, row, pitch), o), 8);
 
 	if (c->flat_out) {
 		at8.r[2] = p;
@@ -270,7 +257,7 @@ finish(Mma *m, const Reg *sum)
 		at8.r[1] = k_op(b, K_div, p, k_ix(b, c->ow), 0);
 		at8.r[2] = k_sub(b, p, k_muli(b, at8.r[1], c->ow));
 	}
-	at8.r[3] = k_add(b, ch, k_muli(b, m->group, per));
+	at8.r[3] = k_add(b, ch, k_muli(b, t->group, per));
 	for (int part = 0; part < (per % 8 ? 2 : 1); part++) {
 		Reg y = x;
 
@@ -293,10 +280,33 @@ finish(Mma *m, const Reg *sum)
 	gen_forget_bases(z);
 }
 
-bool
-lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, LoweredList *out, const char **err)
+/* sums to shared memory, and from there on */
+static void
+finish(Mma *m, const Reg *sum)
 {
-	const Group *gr = &cx->g->group.p[group];
+	Gen *z = m->z;
+	KBuild *b = m->b;
+	int mt = m->bm / m->wm / 16, nt = m->bn / m->wn / 8, pitch = m->bn + 8;
+	Reg g = k_op(b, K_shr, m->lane, k_ix(b, 2), 0), q = k_op(b, K_and, m->lane, k_ix(b, 3), 0);
+
+	k_sync(b, K_cp_wait, 0);
+	k_sync(b, K_barrier, 0);
+	Reg at = k_add(b, k_muli(b, k_add(b, k_muli(b, m->warp_m, m->bm / m->wm), g), pitch),
+	               k_add(b, k_muli(b, m->warp_n, m->bn / m->wn), k_muli(b, q, 2)));
+
+	for (int i = 0; i < mt; i++)
+		for (int j = 0; j < nt; j++)
+			for (int h = 0; h < 2; h++)
+				k_store(b, m->sy, k_addi(b, at, (i * 16 + h * 8) * pitch + j * 8),
+				        k_part(b, sum[i * nt + j], 2 * h, 2));
+	k_sync(b, K_barrier, 0);
+	conv_put_tile(z, m->c, &(ConvTileAt){ .sy = m->sy, .bm = m->bm, .bn = m->bn, .threads = m->threads, .tid = m->tid,
+		.row0 = m->row0, .col0 = m->col0, .group = m->group });
+}
+
+bool
+lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *tile, LoweredList *out)
+{
 	Gen gen, *z = &gen;
 	Mma mma = { .z = z, .c = c }, *m = &mma;
 	DType dt = graph_node(cx->g, c->x)->type.dt;
@@ -305,9 +315,8 @@ lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, LoweredList *ou
 	int64_t slabs, per = c->oc / c->groups, columns;
 	int sums;
 
-	(void)err;
-	m->bm = gr->tile[0], m->bn = gr->tile[1], m->bk = gr->tile[2], m->stages = gr->tile[3];
-	m->wm = gr->tile[4], m->wn = gr->tile[5];
+	m->bm = tile[0], m->bn = tile[1], m->bk = tile[2], m->stages = tile[3];
+	m->wm = tile[4], m->wn = tile[5];
 	m->threads = 32 * m->wm * m->wn;
 	m->chunks = m->bk / 8;
 	m->m = c->n * c->oh * c->ow;
@@ -452,17 +461,4 @@ conv_mma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int most)
 									cost(c, t, bm, bn, bk, stages, warps, wn) };
 						}
 	return n;
-}
-
-void
-choose_conv_mma(const ConvShape *c, const Target *t, Group *gr)
-{
-	ConvTile tile[1024];
-	int n = conv_mma_candidates(c, t, tile, COUNT(tile)), best = 0;
-
-	for (int i = 1; i < n; i++)
-		if (tile[i].cost < tile[best].cost)
-			best = i;
-	gr->ntile = CONV_TILE;
-	memcpy(gr->tile, tile[best].tile, sizeof tile[best].tile);
 }

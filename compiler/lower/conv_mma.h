@@ -1,4 +1,4 @@
-/* conv_mma.h -- a convolution in numbers, and its kernel for matrix units.  Private to lower/.
+/* conv_mma.h -- a convolution in numbers, and its kernels for matrix units.  Private to lower/.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -29,7 +29,21 @@ typedef struct ConvTile { int32_t tile[CONV_TILE]; double cost; } ConvTile;
 bool conv_mma_fits(const ConvShape *c, const Target *t, const Node *x);
 /* All tiles, in no order: at least one if conv_mma_fits(). */
 int conv_mma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int most);
-void choose_conv_mma(const ConvShape *c, const Target *t, Group *gr);
-bool lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, LoweredList *out, const char **err);
+bool lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *tile, LoweredList *out);
+
+/* conv_wgmma.c: on sm_90a; its tiles end with a 1.  Only for places of x that a tensor map can describe. */
+bool conv_wgmma_fits(const ConvShape *c, const Target *t, const Node *x);
+int conv_wgmma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int most);
+bool conv_wgmma_place(const Graph *g, const ConvShape *c);
+bool lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *tile, LoweredList *out);
+
+/* Sums of a block that lie in shared memory, f32 [bm][bn + 8], go through the epilogue, which all threads
+ * begin together after a barrier. */
+typedef struct ConvTileAt {
+	uint32_t sy;
+	int bm, bn, threads;
+	Reg tid, row0, col0, group;     /* row0, col0: of the block, in the group's part of the result */
+} ConvTileAt;
+void conv_put_tile(Gen *z, const ConvShape *c, const ConvTileAt *t);
 
 #endif

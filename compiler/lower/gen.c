@@ -133,6 +133,16 @@ gen_buf(Gen *z, Val v)
 }
 
 uint32_t
+gen_tmap(Gen *z, Val v, const KTmap *map)
+{
+	char name[24];
+
+	snprintf(name, sizeof name, "m%zu", z->low->arg.n);
+	vec_push(z->a, &z->low->arg, ((LaunchArg){ .kind = ARG_TMAP, .v = v }));
+	return k_tmap(z->b, arena_str(z->a, name), gen_node(z, v)->type.dt, map);
+}
+
+uint32_t
 gen_work(Gen *z, const char *name, DType dt, int64_t count, int64_t offset, bool out)
 {
 	uint32_t buf = k_param(z->b, name, dt, count, out);

@@ -52,6 +52,8 @@ void gen_end(Gen *z, LoweredList *out);
 
 /* Kernel buffer of a value's storage; the whole value can be reached in it. */
 uint32_t gen_buf(Gen *z, Val v);
+/* … through a tensor map that describes it from its first element on. */
+uint32_t gen_tmap(Gen *z, Val v, const KTmap *map);
 /* Workspace of the group as a buffer of count elements, from byte offset on. */
 uint32_t gen_work(Gen *z, const char *name, DType dt, int64_t count, int64_t offset, bool out);
 /* Sizes of a picture: i64[rank]. */

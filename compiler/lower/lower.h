@@ -20,13 +20,14 @@ typedef enum ArgKind {
 	ARG_VALUE,              /* storage of a value, at its place's offset */
 	ARG_DIMS,               /* i64[rank]: sizes of an input whose dims are known when it runs */
 	ARG_WORK,               /* workspace of the group, from byte `offset` */
+	ARG_TMAP,               /* storage of a value through the tensor map of the kernel's buffer */
 } ArgKind;
 
 typedef struct LaunchArg { ArgKind kind; Val v; uint32_t group; int64_t offset; } LaunchArg;
 
 typedef struct Lowered {
 	Kernel *kernel;
-	VEC(LaunchArg) arg;     /* one for each global buffer of the kernel */
+	VEC(LaunchArg) arg;     /* one for each parameter of the kernel */
 } Lowered;
 
 typedef struct LowerCtx {

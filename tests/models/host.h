@@ -42,6 +42,7 @@ lower_all(Arena *a, Graph *g, const Target *t, Program *p)
 
 				vec_push(a, &to->arg, la->kind == ARG_VALUE ? program_value(p, entry, g, la->v)
 					: la->kind == ARG_DIMS ? program_dims(p, entry, g, la->v)
+					: la->kind == ARG_TMAP ? program_tmap(p, entry, g, la->v, b)
 					: program_work(p, g, la->group, la->offset, b->count * dtype_info[b->dt].bytes));
 			}
 		}

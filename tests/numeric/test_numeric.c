@@ -1,7 +1,7 @@
 /* test_numeric.c -- every graph of tests/numeric/ through every way of running it.
  *
  *     NAME.g ── eval_graph ───────────────────────────────▶ expected
- *        └── passes ── lower ─┬─ kernel interpreter ──────▶ the same   (hosts; GPUs in f32 and f16)
+ *        └── passes ── lower ─┬─ kernel interpreter ──────▶ the same   (hosts; GPUs: sm_80 in f32 and f16, sm_90a in f16)
  *                             └─ LLVM, engine, runtime ───▶ the same, on each host target
  *                                                            that this CPU runs
  *
@@ -11,6 +11,7 @@
  *                    # range image 0 1       of an input's values, default -2 2
  *                    # half 4e-3             greatest ||difference|| / ||expected|| in half precision, default 2e-3
  *                    # slow                  too much work for the interpreter
+ *                    # tile 64 32 64 3 1 0 1 of its convolutions on sm_90a, in place of the one chosen
  * Integers and booleans must be equal.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -149,13 +150,13 @@ compare(const Case *c, const char *how, const char *name, const Tensor *want, co
 
 /* half precision: ||have - want|| / ||want||; integers equal */
 static void
-compare_half(const Case *c, const char *name, const Tensor *want, const void *have, double tol)
+compare_half(const Case *c, const Target *t, const char *name, const Tensor *want, const void *have, double tol)
 {
 	int64_t n = type_count(&want->type);
 	double diff = 0, all = 0;
 
 	if (!dtype_info[want->type.dt].real) {
-		compare(c, "sm_80 in f16", name, want, have);
+		compare(c, t->name, name, want, have);
 		return;
 	}
 	for (int64_t i = 0; i < n; i++) {
@@ -168,14 +169,27 @@ compare_half(const Case *c, const char *name, const Tensor *want, const void *ha
 		all += w * w;
 	}
 	if (!(diff <= tol * tol * all))
-		fail_msg("%s: sm_80 in f16: %s is off by %.3g of its length, more than %.3g", c->path, name,
+		fail_msg("%s: %s in f16: %s is off by %.3g of its length, more than %.3g", c->path, t->name, name,
 		         sqrt(diff / all), tol);
+}
+
+/* of the graph at hand, if it asks for one */
+static const char *wished_tile;
+
+static void
+choose(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
+{
+	int32_t *x = gr->tile;
+
+	lower_choose(a, g, t, gr, pack);
+	if (wished_tile && gr->family == FAM_conv && t->has & GPU_WGMMA)
+		gr->ntile = sscanf(wished_tile, "%d %d %d %d %d %d %d", &x[0], &x[1], &x[2], &x[3], &x[4], &x[5], &x[6]);
 }
 
 static void
 lower_all(Case *c, Graph *g, const Target *t, DType compute, Program *p)
 {
-	PassCtx cx = { .target = t, .a = c->a, .diag = c->d, .choose = lower_choose, .compute = compute };
+	PassCtx cx = { .target = t, .a = c->a, .diag = c->d, .choose = choose, .compute = compute };
 	LowerCtx lc = { .a = c->a, .g = g, .target = t };
 	const char *err = NULL;
 	uint32_t entry;
@@ -203,6 +217,7 @@ lower_all(Case *c, Graph *g, const Target *t, DType compute, Program *p)
 
 				vec_push(c->a, &to->arg, la->kind == ARG_VALUE ? program_value(p, entry, g, la->v)
 					: la->kind == ARG_DIMS ? program_dims(p, entry, g, la->v)
+					: la->kind == ARG_TMAP ? program_tmap(p, entry, g, la->v, b)
 					: program_work(p, g, la->group, la->offset, b->count * dtype_info[b->dt].bytes));
 			}
 		}
@@ -304,19 +319,22 @@ run_graph(Case *c, Graph *g)
 		}
 		run_host(c, g, p, t, in, want);
 	}
-	/* GPU kernels run in the interpreter: plain f32, and half precision with matrix units */
-	for (int i = 0; i < 2 && !c->slow; i++) {
-		const Target *t = target_named("sm_80");
+	/* GPU kernels run in the interpreter: plain f32, and half precision with matrix units of two kinds */
+	for (int i = 0; i < 3 && !c->slow; i++) {
+		const Target *t = target_named(i < 2 ? "sm_80" : "sm_90a");
 		DType compute = i ? DT_F16 : DT_F32;
 		Program *p = program_new(a);
 
+		if (i == 2 && !strstr(c->src->text, "conv2d"))
+			continue;
+		wished_tile = directive(c, "tile", "");
 		g = parse(c);
 		lower_all(c, g, t, compute, p);
 		if (!program_interpret(p, g->name, in, have, a, &err))
 			fail_msg("%s: %s: interpreter: %s", c->path, t->name, err);
 		for (size_t j = 0; j < g->output.n; j++) {
 			if (compute == DT_F16)
-				compare_half(c, g->output.p[j].name, &want[j], have[j].data,
+				compare_half(c, t, g->output.p[j].name, &want[j], have[j].data,
 				             (s = directive(c, "half", "")) ? strtod(s, NULL) : 2e-3);
 			else
 				compare(c, "sm_80 in f32", g->output.p[j].name, &want[j], have[j].data);

@@ -1,0 +1,11 @@
+# warpgroups: borders, two pictures, a tile that runs over, channels that leave a remainder
+# tile 64 32 64 3 1 0 1
+# tol 2e-4
+graph conv(%1 x: f32[2,64,7,9]) {
+  %2 "w" = param : f32[40,64,3,3]
+  %3 "b" = param : f32[40]
+  %4 = conv2d %1, %2, %3 {stride=[1,1], pad=[1,1]} : f32[2,40,7,9]
+  %5 = sigmoid %4 : f32[2,40,7,9]
+  %6 = mul %4, %5 : f32[2,40,7,9]
+  return y=%6
+}
