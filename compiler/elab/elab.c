@@ -62,13 +62,7 @@ module_env(Interp *I, const Module *m, Map *done)
 		} else if (s->kind == AST_let) {
 			Value v = eval(I, e, s->kid[1], NULL);
 
-			if (s->kid[0]->kind == AST_name)
-				env_def(I->a, e, s->kid[0]->name, v, s->kid[0]->span);
-			else if (v.kind == V_TUPLE && (int)v.items->n == s->kid[0]->n)
-				for (int k = 0; k < s->kid[0]->n; k++)
-					env_def(I->a, e, s->kid[0]->kid[k]->name, v.items->p[k], s->kid[0]->kid[k]->span);
-			else if (v.kind != V_ERROR)
-				fail(I, s->span, "destructure", "%d names are wanted, but the value is %s", s->kid[0]->n, show(I, v));
+			destructure(I, e, s->kid[0], v, true);
 		}
 	}
 	return e;

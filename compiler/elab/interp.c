@@ -138,7 +138,7 @@ assign(Interp *I, Env *e, const char *name, Value v, Span s)
 	env_add(I->a, e, (Var){ name, hash, s, v });
 }
 
-static bool
+bool
 destructure(Interp *I, Env *e, const Ast *pat, Value v, bool fresh)
 {
 	if (pat->kind == AST_any)

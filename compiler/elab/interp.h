@@ -188,6 +188,8 @@ const char *show(Interp *I, Value v);           /* as text, for messages */
 /* name: what a block or a parameter made here is called, or NULL */
 Value eval(Interp *I, Env *e, const Ast *a, const char *name);
 Value call_value(Interp *I, Value fn, const Ast *at, const Value *arg, size_t n);
+/* Names of a pattern, `a` or `(a, _, b)`, for a value; fresh: new ones, else as `=` has it.  False: reported. */
+bool destructure(Interp *I, Env *e, const Ast *pat, Value v, bool fresh);
 Value run_body(Interp *I, Env *e, const Ast *body, const char *name);
 Value arith(Interp *I, AstOp op, Value x, Value y, Span at);
 bool spend(Interp *I, int64_t steps, Span at);  /* false: past the limit */

@@ -30,3 +30,20 @@ tests_elab_test_network_LDADD = libelab.la $(CMOCKA_LIBS) $(JANSSON_LIBS) -lm
 endif
 EXTRA_DIST += tests/elab/yolov12-params.tsv tests/elab/eval_96x64.json \
 	tests/elab/first-release.y12 tests/elab/post.y12 tests/elab/info-l.want tests/golden/elab
+
+# random specs through the front end: a sample in check, all of it by fuzz-front (best with --enable-asan)
+check_PROGRAMS += tests/dsl/fuzz_front
+TESTS += tests/dsl/fuzz_front
+tests_dsl_fuzz_front_SOURCES = tests/dsl/fuzz_front.c tests/dsl/gen.c tests/dsl/gen.h
+tests_dsl_fuzz_front_LDADD = libelab.la
+fuzz-front: tests/dsl/fuzz_front
+	srcdir='$(srcdir)' tests/dsl/fuzz_front 10000 100000
+
+# how long the front end takes: the table of docs/benchmarks.md
+EXTRA_PROGRAMS += tests/elab/bench_front
+tests_elab_bench_front_SOURCES = tests/elab/bench_front.c
+tests_elab_bench_front_LDADD = libelab.la
+bench-front: tests/elab/bench_front
+	srcdir='$(srcdir)' tests/elab/bench_front
+.PHONY: fuzz-front bench-front
+CLEANFILES += fuzz-front.y12 tests/elab/bench_front
