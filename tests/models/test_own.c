@@ -239,17 +239,19 @@ static void
 test_scales(void **state)
 {
 	static const char *const scale[] = { "n", "s", "m", "l", "x" };
+	Arena *a = arena_new();
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(own); i++)
 		for (size_t k = 0; k < COUNT(scale); k++) {
 			ElabArg arg[] = { { "scale", scale[k] } };
-			Spec s = spec_file(arena_printf(arena_new(), "models/%s.y12", own[i].name), &(ElabOptions){ .arg = arg, .narg = 1 });
+			Spec s = spec_file(arena_printf(a, "models/%s.y12", own[i].name), &(ElabOptions){ .arg = arg, .narg = 1 });
 
 			if (!s.e)
 				fail_msg("%s, scale %s: %s", own[i].name, scale[k], s.messages);
 			spec_free(&s);
 		}
+	arena_free(a);
 }
 
 /* ---- no tensor of all pairs ---------------------------------------------------------------- */
@@ -296,6 +298,82 @@ test_no_pairs(void **state)
 		        (long long)most, 2LL * TOKENS * TOKENS * 4);
 		spec_free(&s);
 	}
+}
+
+/* ---- tiles that fall out ------------------------------------------------------------------------ */
+
+static bool sees_before(int64_t i, int64_t j, int64_t h) { (void)h; return j <= i; }
+static bool sees_near(int64_t i, int64_t j, int64_t h) { (void)h; return llabs(i - j) <= 8; }
+static bool sees_square(int64_t i, int64_t j, int64_t h) { (void)h; return i / 100 == j / 100 && i % 20 / 5 == j % 20 / 5; }
+static bool sees_by_head(int64_t i, int64_t j, int64_t h) { return h == 1 || i / 20 == j / 20; }
+static bool sees_nothing(int64_t i, int64_t j, int64_t h) { (void)i; (void)j; (void)h; return false; }
+
+static const struct { const char *mask; bool (*sees)(int64_t i, int64_t j, int64_t h); double most; } masks[] = {
+	{ "|i, j| j <= i", sees_before, 0.56 },
+	{ "|i, j| abs(i - j) <= 8", sees_near, 0.13 },
+	{ "|i, j| i.y // 5 == j.y // 5 and i.x // 5 == j.x // 5", sees_square, 0.30 },
+	{ "|i, j, h| h == 1 or i.y == j.y", sees_by_head, 0.60 },
+	{ "|i, j| i < 0", sees_nothing, 0 },
+};
+
+/* The list of an attention says of each tile what the mask says of its pairs; returns the part that is looked at. */
+static double
+check_list(const Graph *g, const Node *n, bool (*sees)(int64_t i, int64_t j, int64_t h), bool by_head)
+{
+	enum { TOKENS = 400 };
+	const int64_t *tile = attr_find(n, A_tiles)->v;
+	const Node *c = graph_node(g, n->arg[n->narg - 1]);
+	const int32_t *list = c->data;
+	int64_t queries = (TOKENS + tile[0] - 1) / tile[0], row = 0, seen = 0, all = 0, heads = by_head ? 2 : 1;
+
+	for (int64_t h = 0; h < heads; h++)
+		for (int64_t q = 0; q < queries; q++, row++) {
+			int32_t at = list[row];
+
+			for (int64_t k = 0; k < TOKENS; k += tile[1], all++) {
+				int64_t rows = MIN(tile[0], TOKENS - q * tile[0]), pairs = 0;
+
+				for (int64_t i = q * tile[0]; i < q * tile[0] + rows; i++)
+					for (int64_t j = k; j < MIN(k + tile[1], TOKENS); j++)
+						pairs += sees(i, j, h);
+				if (pairs) {
+					assert_true(at < list[row + 1]);
+					assert_int_equal(list[at++], k + (pairs < rows * tile[1]));
+					seen++;
+				}
+			}
+			assert_int_equal(at, list[row + 1]);
+		}
+	assert_int_equal(list[heads * queries], type_count(&c->type));
+	return (double)seen / (double)all;
+}
+
+static void
+test_tiles(void **state)
+{
+	static const char *const targets[] = { "host:x86-64-v2", "host:x86-64-v4" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(masks); i++)
+		for (size_t k = 0; k < COUNT(targets); k++) {
+			Arena *a = arena_new();
+			Spec s = spec_text(arena_printf(a, "model t() {\n  entry go(x: f32[1, 64, 20, 20]) {\n"
+				"    return attention(x, x, x, heads: 2, mask: %s)\n  }\n}\n", masks[i].mask), &(ElabOptions){ 0 });
+			Graph *g;
+			double part = -1;
+
+			if (!s.e)
+				fail_msg("%s: %s", masks[i].mask, s.messages);
+			g = s.e->module->graph.p[0];
+			lower_all(a, g, target_named(targets[k]), program_new(a));
+			graph_foreach(g, v)
+				if (graph_node(g, v)->op == OP_attention)
+					part = check_list(g, graph_node(g, v), masks[i].sees, masks[i].sees == sees_by_head);
+			if (!(part >= 0 && part <= masks[i].most))
+				fail_msg("%s: %g of the tiles are looked at, at most %g are wanted", masks[i].mask, part, masks[i].most);
+			spec_free(&s);
+			arena_free(a);
+		}
 }
 
 /* ---- user functions in kernels --------------------------------------------------------------- */
@@ -355,7 +433,7 @@ main(void)
 		cmocka_unit_test_prestate(test_own, (void *)(uintptr_t)&own[0]),
 		cmocka_unit_test_prestate(test_own, (void *)(uintptr_t)&own[1]),
 		cmocka_unit_test_prestate(test_own, (void *)(uintptr_t)&own[2]),
-		cmocka_unit_test(test_scales), cmocka_unit_test(test_no_pairs), cmocka_unit_test(test_fused),
+		cmocka_unit_test(test_scales), cmocka_unit_test(test_no_pairs), cmocka_unit_test(test_tiles), cmocka_unit_test(test_fused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
