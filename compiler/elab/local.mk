@@ -5,7 +5,7 @@ libelab_la_SOURCES = compiler/elab/elab.h compiler/elab/interp.h compiler/elab/p
 	compiler/elab/attend.c compiler/elab/axes.c compiler/elab/elab.c compiler/elab/declare.c compiler/elab/model_info.h compiler/elab/model_info.c
 libelab_la_LIBADD = libdsl.la libgraph.la libbase.la -lm
 
-y12_library = stdlib/blocks.y12 stdlib/heads.y12 stdlib/picture.y12 stdlib/post.y12 \
+y12_library = stdlib/attention.y12 stdlib/blocks.y12 stdlib/heads.y12 stdlib/picture.y12 stdlib/post.y12 \
 	models/yolov12.y12 models/yolov12-v1.y12 models/yolo12.y12 \
 	models/strip-attention.y12 models/relative-bias.y12 models/shared-head.y12
 nobase_pkgdata_DATA += $(y12_library) docs/errors.md
