@@ -104,6 +104,8 @@ cache_key(Arena *a, const CompileOptions *o)
 		item_text(&key, "param", o->params[i].key);
 		item_text(&key, "value", o->params[i].value);
 	}
+	if (o->tune && !item_file(a, &key, "tune", o->tune))
+		return NULL;
 	item_modules(&key, m, map_new(a));
 	item_text(&key, "weights", weights);            /* the engine tells its name */
 	if (o->weights && !weights_are_random(o->weights, &seed) && !item_file(a, &key, "content", o->weights))

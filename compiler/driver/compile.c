@@ -130,6 +130,23 @@ launch_bytes(const Graph *g, const Lowered *x)
 	return sum;
 }
 
+void
+compile_launch(Program *p, uint32_t entry, const Graph *g, uint32_t group, const Lowered *x)
+{
+	ProgLaunch *to = program_add_launch(p, entry, x->kernel, phase_of(g, group), layer_of(g, group));
+
+	for (size_t k = 0; k < x->arg.n; k++) {
+		const LaunchArg *la = &x->arg.p[k];
+		const KBuf *b = &x->kernel->buf.p[k];
+
+		vec_push(p->a, &to->arg,
+		         la->kind == ARG_VALUE ? program_value(p, entry, g, la->v)
+		       : la->kind == ARG_DIMS ? program_dims(p, entry, g, la->v)
+		       : la->kind == ARG_TMAP ? program_tmap(p, entry, g, la->v, b)
+		       : program_work(p, g, la->group, la->offset, b->count * dtype_info[b->dt].bytes));
+	}
+}
+
 static bool
 kernels_of(Compiled *c, const Graph *g, const Target *t, const char **err)
 {
@@ -146,23 +163,10 @@ kernels_of(Compiled *c, const Graph *g, const Target *t, const char **err)
 		if (!lower_group(&cx, group, &l, err))
 			return false;
 		for (size_t j = 0; j < l.l.n; j++) {
-			const Lowered *x = &l.l.p[j];
-			ProgLaunch *to;
-
-			kernel_simplify(x->kernel);
-			to = program_add_launch(p, entry, x->kernel, phase_of(g, group), layer_of(g, group));
+			kernel_simplify(l.l.p[j].kernel);
+			compile_launch(p, entry, g, group, &l.l.p[j]);
 			vec_push(p->a, &c->launch_group, group);
-			vec_push(p->a, &c->launch_bytes, launch_bytes(g, x));
-			for (size_t k = 0; k < x->arg.n; k++) {
-				const LaunchArg *la = &x->arg.p[k];
-				const KBuf *b = &x->kernel->buf.p[k];
-
-				vec_push(p->a, &to->arg,
-				         la->kind == ARG_VALUE ? program_value(p, entry, g, la->v)
-				       : la->kind == ARG_DIMS ? program_dims(p, entry, g, la->v)
-				       : la->kind == ARG_TMAP ? program_tmap(p, entry, g, la->v, b)
-				       : program_work(p, g, la->group, la->offset, b->count * dtype_info[b->dt].bytes));
-			}
+			vec_push(p->a, &c->launch_bytes, launch_bytes(g, &l.l.p[j]));
 		}
 	}
 	return true;

@@ -34,6 +34,7 @@ typedef struct CompileOptions {
 	CubinChoice cubin;              /* GPUs: machine code made by ptxas; AUTO: if there is one */
 	bool no_pdl;                    /* GPUs: no kernel begins before the one before it has ended */
 	int threads;                    /* of the back end; 0: one a processor */
+	const char *tune;               /* the file that target->tuned was read from; NULL: none */
 	const char *cache_dir;          /* NULL: no cache */
 	bool verify;                    /* after every pass */
 	FILE *log;                      /* pass_log; NULL: nowhere */

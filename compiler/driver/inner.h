@@ -6,6 +6,7 @@
 #define Y12_DRIVER_INNER_H
 
 #include "driver/compile.h"
+#include "lower/lower.h"
 
 /* "models/yolov12.y12" as it is; "yolov12" from the library folders if there is no such file. */
 const char *model_path(Arena *a, const char *model);
@@ -34,6 +35,9 @@ const Target *target_of(const CompileOptions *o);
 DType compute_of(const CompileOptions *o);
 bool code_wants_cubin(Arena *a, const CompileOptions *o);
 bool code_is_kir(void);         /* kernels stay text, for the driver of the tests */
+
+/* One more launch of an entry: of a kernel that was lowered from a group. */
+void compile_launch(Program *p, uint32_t entry, const Graph *g, uint32_t group, const Lowered *x);
 
 double stage_clock(void);
 void stage_done(Compiled *c, const char *stage, double since);

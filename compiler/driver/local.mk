@@ -2,7 +2,7 @@
 bin_PROGRAMS += yolo12c
 driver_compile = \
 	compiler/driver/compile.h compiler/driver/inner.h compiler/driver/stage.h compiler/driver/npy.h \
-	compiler/driver/compile.c compiler/driver/code.c compiler/driver/random_weights.c compiler/driver/cached.c compiler/driver/frontend.c \
+	compiler/driver/compile.c compiler/driver/code.c compiler/driver/random_weights.c compiler/driver/tune_table.h compiler/driver/tune_table.c compiler/driver/cached.c compiler/driver/frontend.c \
 	compiler/driver/stage.c compiler/driver/npy.c
 driver_command = \
 	compiler/driver/options.h compiler/driver/options.def compiler/driver/verbs.def \

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "driver/tune_table.h"
 #include "driver/ui.h"
 #include "driver/verb.h"
 #include "runtime/yolo12c.h"
@@ -135,7 +136,7 @@ verb_code_options(const Options *o, CompileOptions *co)
 	if (i == COUNT(cubin))
 		return arena_printf(o->a, "cubin=%s: it must be auto, true or false", o->cubin);
 	co->cubin = (CubinChoice)i;
-	return NULL;
+	return tune_use(o->a, co);
 }
 
 bool

@@ -3,7 +3,7 @@ yolo12c_SOURCES += \
 	compiler/driver/verb.h compiler/driver/tensors.h compiler/driver/verb.c compiler/driver/tensors.c \
 	compiler/driver/info.c compiler/driver/inspect.c compiler/driver/convert.c compiler/driver/fmt.c \
 	compiler/driver/dump.c compiler/driver/run.c compiler/driver/build.c compiler/driver/bench.c \
-	compiler/driver/bench.h compiler/driver/bench_gpu.c compiler/driver/ceilings.h compiler/driver/ceilings.c compiler/driver/work.h compiler/driver/work.c \
+	compiler/driver/bench.h compiler/driver/bench_gpu.c compiler/driver/ceilings.h compiler/driver/ceilings.c compiler/driver/work.h compiler/driver/work.c compiler/driver/tune.c \
 	compiler/driver/doc.c compiler/driver/check.c compiler/driver/explain.c compiler/driver/complete.c
 
 check_PROGRAMS += tests/driver/make_weights

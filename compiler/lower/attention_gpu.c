@@ -19,6 +19,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <math.h>
+#include <stdlib.h>
 
 #include "lower/attention.h"
 #include "lower/attention_body.h"
@@ -65,6 +66,51 @@ shared_bytes(const Att *a, int rw, int kw, int kb)
 	return kv + (kw > 1 ? (int64_t)rw * kw * 16 * (a->d + 2) * 4 : 0);
 }
 
+static bool
+units_fit(const Att *a, const Graph *g, const Target *t, const Group *gr)
+{
+	DType dt = a->q->type.dt;
+
+	return t->kind == TARGET_GPU && t->mma != MMA_NONE && !attr_body(graph_node(g, gr->root)) && a->dv == a->d && a->scale > 0 &&
+	       (dt == DT_F16 || (dt == DT_BF16 && t->has & GPU_BF16)) && a->d % 16 == 0 && a->d <= 64;
+}
+
+const char *
+attention_key(Arena *arena, const Graph *g, const Target *t, const Group *gr)
+{
+	Att a = attention_of(NULL, g, gr);
+
+	if (!node_nhwc(graph_node(g, gr->root)) || !units_fit(&a, g, t, gr))
+		return NULL;
+	return arena_printf(arena, "attention %s %" PRId64 " windows of %" PRId64 ", %" PRId64 " heads of %" PRId64,
+	                    dtype_info[a.q->type.dt].name, a.q->type.dim[0] * a.windows, a.tokens, a.heads, a.d);
+}
+
+/* No model: those near the usual choice come first. */
+int
+attention_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile *to, int most)
+{
+	static const int kbs[] = { 16, 32, 48, 64, 80, 96, 112, 128 };
+	Att a = attention_of(NULL, g, gr);
+	int n = 0;
+
+	if (!node_nhwc(graph_node(g, gr->root)) || !units_fit(&a, g, t, gr))
+		return 0;
+	for (int rw = 1; rw <= 8; rw++)
+		for (int kw = 1; kw <= 5; kw++)
+			for (size_t i = 0; i < COUNT(kbs); i++) {
+				int kb = kbs[i];
+
+				if (rw * kw > 16 || kw > ceil_div(a.tokens, kb) || 16 * (rw - 1) >= a.tokens ||
+				    (kb > 32 && kb - 16 >= a.tokens) || shared_bytes(&a, rw, kw, kb) > t->shared_block)
+					continue;
+				if (n < most)
+					to[n++] = (LowerTile){ .tile = { rw, kw, kb }, .cost = abs(rw - gr->tile[0]) +
+						abs(kw - gr->tile[1]) + abs(kb - gr->tile[2]) / 16.0 };
+			}
+	return n;
+}
+
 void
 choose_attention_gpu(const Graph *g, const Target *t, Group *gr)
 {
@@ -74,9 +120,7 @@ choose_attention_gpu(const Graph *g, const Target *t, Group *gr)
 
 	gr->ntile = 3;
 	memset(gr->tile, 0, sizeof gr->tile);
-	if (t->mma == MMA_NONE || attr_body(graph_node(g, gr->root)) || a.dv != a.d || !(a.scale > 0) ||
-	    (a.q->type.dt != DT_F16 && a.q->type.dt != DT_BF16) ||
-	    (a.q->type.dt == DT_BF16 && !(t->has & GPU_BF16)) || a.d % 16 || a.d > 64)
+	if (!units_fit(&a, g, t, gr))
 		return;
 	/* few blocks: one row of warps each, keys split among warps; many: rows share K and V */
 	while (rw > 1 && blocks * ceil_div(tiles, rw) < 2 * t->sms)

@@ -100,6 +100,34 @@ choose_pixels(int64_t width, int most)
 	return pick;
 }
 
+const char *
+conv_key(Arena *a, const Graph *g, const Target *t, const Group *gr)
+{
+	ConvShape c = conv_of(g, gr);
+	const Node *x = graph_node(g, c.x);
+
+	if (!conv_mma_fits(&c, t, x))
+		return NULL;
+	return arena_printf(a, "conv %s %" PRId64 "x%" PRId64 "s%" PRId64 ",%" PRId64 "p%" PRId64 ",%" PRId64 " g%" PRId64
+		" %" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64 " -> %" PRId64 "x%" PRId64 "x%" PRId64, dtype_info[x->type.dt].name,
+		c.r, c.s, c.sh, c.sw, c.ph, c.pw, c.groups, c.n, c.h, c.w1, c.c * c.groups, c.oh, c.ow, c.oc);
+}
+
+int
+conv_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile *to, int most)
+{
+	ConvShape c = conv_of(g, gr);
+	const Node *x = graph_node(g, c.x);
+	ConvTile tile[TILES];
+	int n = conv_mma_fits(&c, t, x) ? unit_tiles(&c, t, x, true, tile, TILES) : 0;
+
+	for (int i = 0; i < n && i < most; i++) {
+		to[i] = (LowerTile){ .cost = tile[i].cost };
+		memcpy(to[i].tile, tile[i].tile, sizeof tile[i].tile);
+	}
+	return MIN(n, most);
+}
+
 void
 choose_conv(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 {

@@ -46,4 +46,8 @@ typedef struct ConvTileAt {
 } ConvTileAt;
 void conv_put_tile(Gen *z, const ConvShape *c, const ConvTileAt *t);
 
+/* conv.c, for tuning: of convolutions that the matrix units do */
+const char *conv_key(Arena *a, const Graph *g, const Target *t, const Group *gr);
+int conv_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile *to, int most);
+
 #endif

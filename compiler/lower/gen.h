@@ -115,6 +115,9 @@ ceil_div(int64_t a, int64_t b)
 typedef bool LowerFn(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err);
 typedef void ChooseFn(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack);
 
+/* The tile that the target's table of tuning wishes, if the group can have it. */
+void lower_tuned(Arena *a, const Graph *g, const Target *t, Group *gr);
+
 #define FAMILY(name, what)                                                          \
 	bool lower_##name(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err); \
 	void choose_##name(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack);

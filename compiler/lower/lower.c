@@ -23,4 +23,5 @@ lower_choose(Arena *a, const Graph *g, const Target *target, Group *gr, int *pac
 	gr->ntile = 0;
 	gr->work = 0;
 	family[gr->family].choose(a, g, target, gr, pack);
+	lower_tuned(a, g, target, gr);
 }

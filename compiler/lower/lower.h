@@ -45,4 +45,11 @@ bool lower_group(LowerCtx *cx, uint32_t group, LoweredList *out, const char **er
  * places are not), and tells how a conv2d wants its weights packed (0: not packed). */
 void lower_choose(Arena *a, const Graph *g, const Target *target, Group *gr, int *pack);
 
+/* Tuning: what the choice of a group's tile depends on, as a text without newlines; NULL: there is no choice. */
+const char *lower_tune_key(Arena *a, const Graph *g, const Target *target, const Group *gr);
+
+/* The tiles that it may have, likely ones first; returns how many.  They need the same workspace and packing. */
+typedef struct LowerTile { int32_t tile[TILE_MAX]; double cost; } LowerTile;
+int lower_candidates(Arena *a, const Graph *g, const Target *target, const Group *gr, LowerTile **out);
+
 #endif

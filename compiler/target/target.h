@@ -47,6 +47,7 @@ typedef struct Target {
 	int sms;                /* multiprocessors of the usual card; a run may find another number */
 	TargetMma mma;
 	unsigned has;           /* GPU_… */
+	const Map *tuned;       /* tiles that were measured: key -> int32_t[]; see lower/tune.c.  NULL in the rows */
 } Target;
 
 /* The row of that name, "host" for target_host(), "cuda:sm_80" for "sm_80".
