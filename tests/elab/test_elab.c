@@ -124,8 +124,9 @@ static void
 test_form(void **state)
 {
 	static const char *const files[] = {
-		"stdlib/blocks.y12", "stdlib/heads.y12", "stdlib/picture.y12", "stdlib/post.y12",
-		"models/yolov12.y12", "models/yolov12-v1.y12", "models/yolo12.y12",
+		"stdlib/attention.y12", "stdlib/blocks.y12", "stdlib/heads.y12", "stdlib/picture.y12", "stdlib/post.y12",
+		"models/yolov12.y12", "models/yolov12-v1.y12", "models/yolo12.y12", "models/strip-attention.y12",
+		"models/relative-bias.y12", "models/shared-head.y12",
 	};
 
 	(void)state;
