@@ -81,12 +81,12 @@ test_mistakes(void **state)
 	assert_int_equal(golden_folder("tests/golden/err", "elab-", mistakes), 0);
 }
 
-/* Every example with a model in part 2 of the language reference. */
+/* Every example of parts 2 and 3 of the language reference: no message but that of what comes later. */
 static void
 test_reference(void **state)
 {
 	Arena *a = arena_new();
-	size_t n, models = 0;
+	size_t n, models = 0, others = 0;
 	const char *err, *s = file_read(a, in_srcdir(a, "docs/language.md"), &n, &err);
 	char dir[] = "/tmp/y12-language-XXXXXX";
 
@@ -99,23 +99,63 @@ test_reference(void **state)
 
 		s += strlen("```y12\n");
 		assert_non_null(end = strstr(s, "\n```"));
-		if (!strstr(arena_strn(a, s, (size_t)(end - s)), "model "))
-			continue;
-		assert_null(file_write(a, path, s, (size_t)(end - s)));
+		assert_null(file_write(a, path, s, (size_t)(end + 1 - s)));
 
 		Spec t = { .a = arena_new() };
-		const char *dirs[] = { in_srcdir(a, "stdlib") };
+		const char *dirs[] = { in_srcdir(t.a, "stdlib") };
+		Module *m;
 
 		t.d = diag_new(t.a);
-		spec_run(&t, dsl_load(t.a, t.d, path, dirs, 1), NULL);
-		assert_string_equal(t.messages, "");
-		assert_non_null(t.e);
+		m = dsl_load(t.a, t.d, path, dirs, 1);
+		if (!m || diag_errors(t.d) || !elab_check(t.a, t.d, m, NULL)) {
+			diag_print(t.d, stderr, false);
+			fail_msg("an example of docs/language.md is wrong");
+		}
+		for (size_t i = 0; i < diag_count(t.d); i++)
+			assert_string_equal(diag_get(t.d, i)->slug, "later");
+		if (strstr(arena_strn(a, s, (size_t)(end - s)), "model "))
+			models++;
+		else
+			others++;
 		spec_free(&t);
 		unlink(path);
-		models++;
 	}
+	assert_true(others >= 2);
 	assert_true(models >= 4);
 	rmdir(dir);
+	arena_free(a);
+}
+
+/* Part 3 of the reference names every setting in the row of its group, and every step. */
+static void
+test_settings(void **state)
+{
+	static const struct { const char *group, *name; } row[] = {
+#define GROUP(name, class) { #name, "" },
+#define SETTING(group, name, ...) { #group, #name },
+#define HINT(...)
+#include "elab/settings.def"
+	};
+	Arena *a = arena_new();
+	size_t n;
+	const char *err, *text = file_read(a, in_srcdir(a, "docs/language.md"), &n, &err);
+	int missing = 0;
+
+	(void)state;
+	assert_non_null(text);
+	assert_non_null(text = strstr(text, "# Part 3"));
+	for (size_t i = 0; i < COUNT(row); i++) {
+		const char *name = *row[i].name ? row[i].name : row[i].group, *at = text;
+		size_t len = strlen(name);
+		bool said = false;
+
+		for (; (at = strstr(at, name)) && !said; at += len)
+			said = strchr(" `(", at[-1]) && strchr(" `(,)", at[len]);
+		missing += !said;
+		if (!said)
+			fprintf(stderr, "docs/language.md does not say %s of %s\n", name, row[i].group);
+	}
+	assert_int_equal(missing, 0);
 	arena_free(a);
 }
 
@@ -198,7 +238,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_graphs), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_reference), cmocka_unit_test(test_form),
+		cmocka_unit_test(test_graphs), cmocka_unit_test(test_mistakes), cmocka_unit_test(test_reference), cmocka_unit_test(test_settings), cmocka_unit_test(test_form),
 		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_options),
 	};
