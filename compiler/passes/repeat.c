@@ -66,10 +66,13 @@ readers_meet(const Repeat *r, const Val *reader, int n)
 	enum { STEPS = 4 };
 
 	for (int i = 0; i < n; i++)
-		for (int k = 0; k < n; k++)
+		for (int k = 0; k < n; k++) {
+			if (i != k && reader[i] == reader[k])
+				return true;    /* v + v */
 			for (uint32_t u = r->users.first[reader[k]]; u < r->users.first[reader[k] + 1]; u++)
-				if (i != k && (reader[i] == reader[k] || leads_to(r, reader[i], r->users.node[u], STEPS)))
+				if (i != k && leads_to(r, reader[i], r->users.node[u], STEPS))
 					return true;
+		}
 	return false;
 }
 
