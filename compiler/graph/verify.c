@@ -32,6 +32,8 @@ typedef struct Verify {
 	int32_t *step;          /* of a group in the schedule; -1: not in it */
 	int32_t *def, *last;    /* by value: made at, last read at; -1: before the first step */
 	bool *outside;          /* by value: read outside its group */
+	uint32_t *first_reader; /* by value v: reader[first_reader[v]] .. reader[first_reader[v + 1]] */
+	Val *reader;
 } Verify;
 
 __attribute__((format(printf, 2, 3))) static bool
@@ -614,7 +616,48 @@ has_plan(const Graph *g)
 	return false;
 }
 
-/* Two values made in one buffer: never the same bytes at the same time. */
+static void
+find_readers(Verify *c)
+{
+	size_t count = c->g->node.n, total = 0;
+	uint32_t *fill = NEWN(c->a, uint32_t, count + 1);
+
+	c->first_reader = NEWN(c->a, uint32_t, count + 2);
+	graph_foreach(&c->ordered, v)
+		for (int k = 0; k < node(c, v)->narg; k++, total++)
+			c->first_reader[node(c, v)->arg[k] + 1]++;
+	for (size_t v = 0; v < count; v++)
+		c->first_reader[v + 1] += c->first_reader[v];
+	memcpy(fill, c->first_reader, sizeof *fill * (count + 1));
+	c->reader = NEWN(c->a, Val, total + 1);
+	graph_foreach(&c->ordered, v)
+		for (int k = 0; k < node(c, v)->narg; k++)
+			c->reader[fill[node(c, v)->arg[k]]++] = v;
+}
+
+/* Does somebody still want bytes of u that v has been written over?  u is seen as `seen`: itself, or
+ * views and joins of it; `part` is the least of those views, with all that `seen` has from u. */
+static bool
+is_missed(const Verify *c, Val seen, Val part, Val v)
+{
+	if (!share_bytes(node(c, seen), node(c, v)) || !share_bytes(node(c, part), node(c, v)))
+		return false;
+	for (size_t i = 0; i < c->g->output.n; i++)
+		if (c->g->output.p[i].v == seen)
+			return true;
+	for (uint32_t i = c->first_reader[seen]; i < c->first_reader[seen + 1]; i++) {
+		Val r = c->reader[i];
+		const Node *n = node(c, r);
+
+		if (n->group ? c->step[n->group] >= c->def[v] :
+		    is_missed(c, r, n->keep == KEEP_VIEW && part == seen ? r : part, v))
+			return true;
+	}
+	return false;
+}
+
+/* Two values made in one buffer: never the same bytes at the same time.  What is read of the first
+ * until later may be less than all of it: a slice, while the rest is written over. */
 static bool
 check_pair(Verify *c, Val u, Val v)
 {
@@ -628,8 +671,9 @@ check_pair(Verify *c, Val u, Val v)
 		return true;
 	if (c->last[u] == c->def[v] && in_place(c, u, node(c, v)->group))
 		return true;
-	return no(c, "%s is overwritten by %s at step %d, but is read until step %d", who(c, u), who(c, v),
-	          c->def[v], c->last[u]);
+	return !is_missed(c, u, u, v) ||
+		no(c, "%s is overwritten by %s at step %d, but is read until step %d", who(c, u), who(c, v),
+		   c->def[v], c->last[u]);
 }
 
 static bool
@@ -641,6 +685,7 @@ check_plan(Verify *c)
 	VEC(Val) made = { 0 };
 	int32_t end = (int32_t)g->sched.n;
 
+	find_readers(c);
 	graph_foreach(&c->ordered, v)
 		if (!check_place(c, v))
 			return false;

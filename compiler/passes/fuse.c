@@ -162,6 +162,26 @@ storage_behind(const Fuse *f, Val v)
 	return is_source(node(f, v)) || node(f, v)->keep == KEEP_VIEW ? 0 : v;
 }
 
+/* Argument i of join c is a slice, as of two convolutions that were made one.  All of what it is sliced
+ * from can lie in the join, if it has been read by the time the other part is made over the rest. */
+static Val
+storage_around(const Fuse *f, Val c, int i)
+{
+	const Node *n = node(f, node(f, c)->arg[i]), *join = node(f, c);
+	int64_t axis = attr_int(join, A_axis, 0), at = 0;
+	Val m;
+
+	if (n->op != OP_slice || n->keep != KEEP_VIEW || attr_int(n, A_axis, 0) != axis || attr_int(n, A_step, 1) != 1)
+		return 0;
+	m = n->arg[0];
+	if (node(f, m)->keep != KEEP_GROUP || is_source(node(f, m)))
+		return 0;
+	for (int k = 0; k < i; k++)
+		at += node(f, join->arg[k])->type.dim[axis];
+	return may_lie_under(f->round, f->g, &f->users, c, i, at - attr_int(n, A_begin, 0), node(f, m)->type.dim[axis],
+	                     m, join->arg[i]) ? m : 0;
+}
+
 /* Makes sure that argument i of join c can be made inside its storage.  True: the graph was
  * changed for it. */
 static bool
@@ -169,6 +189,8 @@ place_in_join(Fuse *f, Val c, int i)
 {
 	Val v = node(f, c)->arg[i], x = storage_behind(f, v);
 
+	if (!x)
+		x = storage_around(f, c, i);
 	if (x && !f->placed[x] && !f->users.outputs[v] && !f->users.outputs[x]) {
 		f->placed[x] = true;
 		return false;
@@ -266,17 +288,6 @@ suppose(Fuse *f)
 	return added;
 }
 
-/* A convolution of so few channels (the first one, of pictures) reads them one by one, so
- * it may read them at any stride, or compute them on the way in. */
-static bool
-reads_elements(const Fuse *f, const Node *conv)
-{
-	enum { FEW_CHANNELS = 4 };
-
-	return conv->op == OP_conv2d && attr_int(conv, A_groups, 1) == 1 &&
-		node(f, conv->arg[0])->type.dim[3] <= FEW_CHANNELS;
-}
-
 /* What a kernel asks of the strides of an argument. */
 typedef enum Need { NEED_NOTHING, NEED_UNIT, NEED_DENSE } Need;
 
@@ -285,7 +296,7 @@ need_of(const Fuse *f, const Node *reader, int i)
 {
 	switch (reader->op) {
 	case OP_conv2d:         /* vectors along channels; weights and bias as they come */
-		return i > 0 ? NEED_DENSE : reads_elements(f, reader) ? NEED_NOTHING : NEED_UNIT;
+		return i > 0 ? NEED_DENSE : reads_elements(f->g, reader) ? NEED_NOTHING : NEED_UNIT;
 	case OP_attention: case OP_pool:
 		return NEED_UNIT;
 	case OP_warp:
@@ -646,7 +657,7 @@ group_heavy(Fuse *f, Val root)
 {
 	const Node *n = node(f, root);
 
-	if (reads_elements(f, n)) {
+	if (reads_elements(f->g, n)) {
 		begin_with_prologue(f, root, 0, true, times_read(f, n));
 	} else if (n->op == OP_gather && n->arg[0] != n->arg[1]) {
 		begin_with_prologue(f, root, 1, true, type_count(&node(f, n->arg[1])->type));

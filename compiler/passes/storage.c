@@ -98,8 +98,11 @@ place_behind(const Node *n, const Type *x, const Place *want, Place *arg)
 		return true;
 	case OP_reshape:
 		return reshape_strides(&n->type, want->stride, x, arg->stride);
+	case OP_slice:          /* what the argument has besides lies around it, where fuse allowed that */
+		arg->offset -= attr_int(n, A_begin, 0) * want->stride[attr_int(n, A_axis, 0)];
+		return attr_int(n, A_step, 1) == 1;
 	default:
-		return false;           /* its argument has elements that the view has not */
+		return false;
 	}
 }
 
@@ -205,4 +208,68 @@ users_find(Arena *a, const Graph *g, Users *u)
 			u->node[fill[graph_node(g, v)->arg[i]]++] = v;
 	for (size_t i = 0; i < g->output.n; i++)
 		u->outputs[g->output.p[i].v]++;
+}
+
+static bool
+is_view(OpKind op)
+{
+	return op == OP_slice || op == OP_reshape || op == OP_permute || op == OP_broadcast;
+}
+
+/* Does each reader of v, through views too, lead to a convolution before `later`? */
+static bool
+all_lead(const Graph *g, const Users *u, Val v, Val except, const char *mark, bool *any)
+{
+	if (u->outputs[v])
+		return false;
+	for (uint32_t i = u->first[v]; i < u->first[v + 1]; i++) {
+		Val r = u->node[i];
+		OpKind op = graph_node(g, r)->op;
+
+		if (r == except)
+			continue;
+		if (op == OP_concat || mark[r] < 2 || (is_view(op) && !all_lead(g, u, r, 0, mark, any)))
+			return false;
+		*any = true;
+	}
+	return true;
+}
+
+/* A reader that leads to a convolution, as what that works on, is in another kernel than the
+ * convolution; and the convolution's kernel is that of `later` or runs before it. */
+bool
+read_before(Arena *a, const Graph *g, const Users *u, Val v, Val except, Val later)
+{
+	char *mark = NEWN(a, char, g->node.n);  /* 1: leads to later; 2: by a convolution */
+	bool any = false;
+
+	mark[later] = 1;
+	for (size_t i = g->order.n; i--;) {
+		Val x = g->order.p[i];
+		const Node *n = graph_node(g, x);
+
+		for (int k = 0; k < n->narg && mark[x]; k++)
+			mark[n->arg[k]] = MAX(mark[n->arg[k]], n->op == OP_conv2d && !reads_elements(g, n) ? 2 : mark[x]);
+	}
+	/* without a reader nothing says which of the two is made first */
+	return all_lead(g, u, v, except, mark, &any) && any;
+}
+
+bool
+may_lie_under(Arena *a, const Graph *g, const Users *u, Val c, int k, int64_t from, int64_t size,
+              Val m, Val except)
+{
+	const Node *n = graph_node(g, c);
+	int64_t axis = attr_int(n, A_axis, 0), at = 0;
+
+	if (from < 0 || from + size > n->type.dim[axis])
+		return false;
+	for (int i = 0; i < n->narg; i++) {
+		int64_t end = at + graph_node(g, n->arg[i])->type.dim[axis];
+
+		if (i != k && at < from + size && from < end && !read_before(a, g, u, m, except, n->arg[i]))
+			return false;
+		at = end;
+	}
+	return true;
 }

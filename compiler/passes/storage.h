@@ -37,6 +37,17 @@ is_stored(const Graph *g, Val v)
 	return graph_node(g, v)->keep == KEEP_GROUP;
 }
 
+/* A convolution of so few channels (the first one, of pictures) reads them one by one, so it may
+ * read them at any stride, or compute them on the way in. */
+static inline bool
+reads_elements(const Graph *g, const Node *conv)
+{
+	enum { FEW_CHANNELS = 4 };
+
+	return conv->op == OP_conv2d && attr_int(conv, A_groups, 1) == 1 &&
+		graph_node(g, conv->arg[0])->type.dim[3] <= FEW_CHANNELS;
+}
+
 /* Who reads what: by value, the nodes that do, one entry for each argument slot. */
 typedef struct Users {
 	uint32_t *first;        /* of value v: node[first[v]] .. node[first[v + 1]] */
@@ -49,5 +60,14 @@ users_count(const Users *u, Val v)
 {
 	return u->first[v + 1] - u->first[v] + u->outputs[v];
 }
+
+/* Has everybody who reads v, but for the view `except`, done so in a kernel that runs before the one
+ * that makes `later`, however they are grouped?  Then `later` may be made over v. */
+bool read_before(Arena *a, const Graph *g, const Users *u, Val v, Val except, Val later);
+
+/* Storage of m, laid on elements from .. from + size along the axis of join c: are the parts there, but
+ * for argument k, made when all of m but `except` has been read? */
+bool may_lie_under(Arena *a, const Graph *g, const Users *u, Val c, int k, int64_t from, int64_t size,
+                   Val m, Val except);
 
 #endif

@@ -244,11 +244,51 @@ test_in_place(void **state)
 	}
 }
 
+/* Half of a value may be written over when that half has been read, though the other half is wanted
+ * until later. */
+static void
+test_half_overwritten(void **state)
+{
+	static const struct { const char *body, *sched; bool ok; } row[] = {
+		{ "%6 = neg %5 : f32[4,2] @3", "@1 @2 @3 @4", true },
+		{ "%6 = neg %5 : f32[4,2] @3 %9 = sin %3 : f32[4,2] @5", "@1 @2 @5 @3 @4", true },
+		{ "%6 = neg %5 : f32[4,2] @3 %9 = sin %3 : f32[4,2] @5", "@1 @2 @3 @5 @4", false },
+		{ "%6 = neg %5 : f32[4,2] @3 %9 = sin %2 : f32[4,4] @5", "@1 @2 @3 @5 @4", false },
+		{ "%6 = neg %5 : f32[4,2] @3 %9 = sin %4 : f32[4,2] @5", "@1 @2 @3 @5 @4", true },
+		{ "%10 = softmax %3 {axis=0} : f32[4,2] @3 %6 = add %10, %5 : f32[4,2] @3", "@1 @2 @3 @4", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(row); i++) {
+		Arena *a = arena_new();
+		bool more = strstr(row[i].body, "%9") != NULL;
+		const char *text = arena_printf(a,
+			"graph g(%%1 x: f32[4,4]) { %%2 = exp %%1 : f32[4,4] @1 %%3 = slice %%2 {axis=1, begin=0, end=2} view "
+			"%%4 = slice %%2 {axis=1, begin=2, end=4} view %%5 = softmax %%3 {axis=1} : f32[4,2] @2 %s "
+			"%%7 = concat %%6, %%4 {axis=1} join %%8 = neg %%7 : f32[4,4] @4 "
+			"group @1 point root=%%2 out=%%2 work=0 group @2 reduce root=%%5 out=%%5 work=0 "
+			"group @3 point root=%%6 out=%%6 work=0 group @4 point root=%%8 out=%%8 work=0 %s schedule %s "
+			"buffer b1 input bytes=64 offset=0 live=0..9 buffer b2 arena bytes=64 offset=0 live=0..9 "
+			"buffer b3 arena bytes=64 offset=64 live=0..9 buffer b4 arena bytes=64 offset=128 live=0..9 "
+			"buffer b5 arena bytes=64 offset=192 live=0..9 "
+			"place %%1 b1 +0 [4,1] place %%2 b2 +0 [4,1] place %%3 b2 +0 [4,1] place %%4 b2 +2 [4,1] "
+			"place %%5 b3 +0 [2,1] place %%6 b2 +0 [4,1] place %%7 b2 +0 [4,1] place %%8 b4 +0 [4,1] %s "
+			"plan peak=256 bound=0 weights=0 work=0 return y=%%8%s }", row[i].body,
+			more ? "group @5 point root=%9 out=%9 work=0" : "", row[i].sched,
+			more ? "place %9 b5 +0 [4,1]" : "", more ? ", z=%9" : "");
+		const char *err = verify_error(parse_graph(a, text));
+
+		if (row[i].ok ? err != NULL : !err || !strstr(err, "%2 (exp) is overwritten by %6"))
+			fail_msg("%s, %s: %s", row[i].body, row[i].sched, err ? err : "no error");
+		arena_free(a);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_broken), cmocka_unit_test(test_nodes), cmocka_unit_test(test_reshape),
+		cmocka_unit_test(test_half_overwritten), cmocka_unit_test(test_broken), cmocka_unit_test(test_nodes), cmocka_unit_test(test_reshape),
 		cmocka_unit_test(test_interleaved), cmocka_unit_test(test_in_place),
 	};
 

@@ -152,6 +152,55 @@ make_heads(Make *m)
 	}
 }
 
+static Val
+conv_of(Make *m, Val x, int64_t o, int64_t k, bool act)
+{
+	int64_t c = type(m, x)->dim[1], pad[] = { k / 2, k / 2 };
+	Attr a = attr_of_ints(m->g->a, A_pad, pad, 2);
+	Val arg[] = { x, weights(m, 4, (int64_t[]){ o, c, k, k }, -0.3, 0.3), weights(m, 1, &o, -0.5, 0.5) }, s;
+	const char *err;
+
+	x = graph_make(m->g, OP_conv2d, arg, 3, &a, 1, &err);
+	if (!act)
+		return x;
+	s = graph_make(m->g, OP_sigmoid, &x, 1, NULL, 0, &err);
+	return graph_make(m->g, OP_mul, (Val[]){ x, s }, 2, NULL, 0, &err);
+}
+
+/* Two or three convolutions of one value; the first may go on a way of its own and meet the second
+ * in a join.  Now and then somebody else reads what is on the way. */
+static void
+make_ways(Make *m)
+{
+	Val x = some_of_rank(m, 4), way[3], y;
+	bool act = random_below(&m->r, 3), three = random_below(&m->r, 3) == 0;
+	int64_t axis = 1, n = 8 + 8 * random_below(&m->r, 2);
+	Attr a = attr_of_int(A_axis, axis);
+	const char *err;
+
+	if (!x || type_count(type(m, x)) > 1500)
+		return;
+	for (int i = 0; i < 2 + three; i++)
+		way[i] = conv_of(m, x, i == 2 ? 8 : n, 1, act);
+	y = way[0];
+	for (int i = random_below(&m->r, 3); i > 0; i--) {
+		Val z = conv_of(m, conv_of(m, y, 8, 3, true), n, 3, true);
+
+		y = random_below(&m->r, 2) ? graph_make(m->g, OP_add, (Val[]){ y, z }, 2, NULL, 0, &err) : z;
+		if (random_below(&m->r, 6) == 0)
+			keep(m, y);
+	}
+	for (int i = 0; i < 2 + three; i++)
+		if (random_below(&m->r, 6) == 0)
+			keep(m, way[i]);
+	if (three)
+		keep(m, conv_of(m, way[2], 8, 3, act));
+	if (random_below(&m->r, 4))
+		make(m, OP_concat, random_below(&m->r, 2) ? (Val[]){ y, way[1] } : (Val[]){ way[1], y }, 2, &a, 1);
+	else
+		keep(m, conv_of(m, way[1], 8, 3, act)), keep(m, conv_of(m, y, 5, 1, act));
+}
+
 static void
 make_unary(Make *m)
 {
@@ -409,8 +458,8 @@ static Graph *
 random_graph(Arena *a, uint64_t seed)
 {
 	static Maker *const maker[] = {
-		make_conv, make_conv, make_conv, make_heads, make_unary, make_unary, make_binary, make_binary, make_binary,
-		make_select, make_cast, make_permute, make_permute, make_reshape, make_slices, make_slices,
+		make_conv, make_conv, make_conv, make_ways, make_ways, make_heads, make_unary, make_unary,
+		make_binary, make_binary, make_binary, make_select, make_cast, make_permute, make_permute, make_reshape, make_slices, make_slices,
 		make_concat, make_concat, make_concat, make_broadcast, make_resize, make_reduce, make_mean, make_pool,
 		make_attention, make_matmul,
 	};
