@@ -14,8 +14,9 @@
  * thread copies it keeps the address of the pixel under tap (0,0) and a bit mask of the
  * taps that fall inside.  NHWC makes the address of a tap linear in it.  Chunks are
  * stored at chunk ^ (row mod 8), so that ldmatrix reads eight rows from eight different bank
- * groups.  Sums are f32 in registers; the epilogue passes them through shared memory (in the
- * ring's place) so that bias, activation, residual and store work on 8 channels at a time.
+ * groups.  Sums are f32 in registers.  Rows of weights lie in an order that gives each thread 8 (or 4) channels side
+ * by side, with which bias, activation, residual and store work straight from the sums; where channels or the
+ * place of the result do not suit that, sums pass through shared memory (in the ring's place).
  *
  * tile = { BM, BN, BK, stages, warps along M, warps along N, 0 }; weights packed with pack = 1
  *
@@ -31,6 +32,7 @@ typedef struct Mma {
 	const ConvShape *c;
 	int bm, bn, bk, stages, wm, wn, threads;
 	int chunks;                     /* 16-byte pieces of a row of a slab */
+	int unit;                       /* of conv_put_row(); 0: sums pass through shared memory */
 	int64_t m, k;                   /* rows and depth of the product */
 	uint32_t bx, bw, sa, sb, sy;
 	Reg tid, lane, warp_m, warp_n;
@@ -59,6 +61,21 @@ slab_index(Mma *m, Reg row, Reg chunk)
 	KBuild *b = m->b;
 
 	return k_add(b, k_muli(b, row, m->bk), k_muli(b, k_op(b, K_xor, chunk, swizzle(m, row), 0), 8));
+}
+
+/* the channel of the block whose weights are in that row of a slab */
+static Reg
+channel_of(Mma *m, Reg row)
+{
+	KBuild *b = m->b;
+	Reg one = k_ix(b, 1), three = k_ix(b, 3), eight, pair;
+
+	if (!m->unit)
+		return row;
+	eight = k_op(b, K_and, k_op(b, K_shr, row, three, 0), k_ix(b, m->unit - 1), 0);
+	pair = k_op(b, K_and, k_op(b, K_shr, row, one, 0), three, 0);
+	row = k_op(b, K_and, row, k_ix(b, ~(int64_t)(8 * m->unit - 1) | 1), 0);
+	return k_add(b, row, k_add(b, k_muli(b, pair, 2 * m->unit), k_muli(b, eight, 2)));
 }
 
 /* Where this thread copies from and to: addresses, masks, slots. */
@@ -118,7 +135,7 @@ prepare(Mma *m)
 		m->a_at[i] = k_add(b, m->a_at[i], k_muli(b, m->group, c->c * st[3]));
 	}
 	for (int i = 0; i < m->rb; i++) {
-		Reg row = k_addi(b, first, i * step), o = k_add(b, m->col0, row);
+		Reg row = k_addi(b, first, i * step), o = k_add(b, m->col0, channel_of(m, row));
 		int64_t per = c->oc / c->groups;
 
 		m->b_to[i] = slab_index(m, row, m->chunk);
@@ -221,6 +238,31 @@ multiply(Mma *m, Reg stage, Reg *sum)
 	}
 }
 
+/* Where pixel p (of all pictures) is in the result. */
+static void
+pixel_at(KBuild *b, const ConvShape *c, Reg p, Coord *at)
+{
+	if (c->flat_out) {
+		at->r[2] = p;
+	} else {
+		at->r[0] = c->n > 1 ? k_op(b, K_div, p, k_ix(b, c->oh * c->ow), 0) : k_ix(b, 0);
+		p = k_sub(b, p, k_muli(b, at->r[0], c->oh * c->ow));
+		at->r[1] = k_op(b, K_div, p, k_ix(b, c->ow), 0);
+		at->r[2] = k_sub(b, p, k_muli(b, at->r[1], c->ow));
+	}
+}
+
+static void
+put_vector(Gen *z, const ConvShape *c, const Coord *at, Reg x)
+{
+	KBuild *b = z->b;
+
+	if (c->bias)
+		x = k_add(b, x, k_cast(b, KS_F32, k_load_part(b, gen_buf(z, c->bias), k_addi(b, at->r[3], at->k[3]), at->lanes,
+			at->active)));
+	gen_finish(z, at, x);
+}
+
 /* What lies in shared memory, [BM][BN + 8], through the epilogue, 8 channels at a time. */
 void
 conv_put_tile(Gen *z, const ConvShape *c, const ConvTileAt *t)
@@ -229,7 +271,8 @@ conv_put_tile(Gen *z, const ConvShape *c, const ConvTileAt *t)
 	const Node *out = gen_node(z, z->gr->out);
 	int pitch = t->bn + 8;
 	int64_t m = c->n * c->oh * c->ow, per = c->oc / c->groups, vecs = t->bn / 8, items = t->bm * vecs;
-	Reg item, row, p, o;
+	Coord at8 = { .vdim = 3, .lanes = 8, .active = 8 };
+	Reg item, row, p, o, ch, x;
 
 	gen_forget_bases(z);
 	item = k_for(b, t->tid, k_ix(b, items), t->threads);
@@ -243,24 +286,12 @@ conv_put_tile(Gen *z, const ConvShape *c, const ConvTileAt *t)
 		o = k_muli(b, k_sub(b, item, k_muli(b, row, vecs)), 8);
 	}
 	p = k_add(b, t->row0, row);
-	Reg ch = k_add(b, t->col0, o);
-
+	ch = k_add(b, t->col0, o);
 	k_if(b, k_op(b, K_and, k_op(b, K_lt, p, k_ix(b, m), 0), k_op(b, K_lt, ch, k_ix(b, per), 0), 0));
-	Coord at8 = { .vdim = 3, .lanes = 8, .active = 8 };
-	Reg x = k_load(b, t->sy, k_add(b, k_muli(b, row, pitch), o), 8);
-
-	if (c->flat_out) {
-		at8.r[2] = p;
-	} else {
-		at8.r[0] = c->n > 1 ? k_op(b, K_div, p, k_ix(b, c->oh * c->ow), 0) : k_ix(b, 0);
-		p = k_sub(b, p, k_muli(b, at8.r[0], c->oh * c->ow));
-		at8.r[1] = k_op(b, K_div, p, k_ix(b, c->ow), 0);
-		at8.r[2] = k_sub(b, p, k_muli(b, at8.r[1], c->ow));
-	}
+	x = k_load(b, t->sy, k_add(b, k_muli(b, row, pitch), o), 8);
+	pixel_at(b, c, p, &at8);
 	at8.r[3] = k_add(b, ch, k_muli(b, t->group, per));
 	for (int part = 0; part < (per % 8 ? 2 : 1); part++) {
-		Reg y = x;
-
 		if (per % 8) {
 			if (part == 0)
 				k_if(b, k_op(b, K_le, k_addi(b, ch, 8), k_ix(b, per), 0));
@@ -269,15 +300,72 @@ conv_put_tile(Gen *z, const ConvShape *c, const ConvTileAt *t)
 		}
 		at8.active = part ? (int)(per % 8) : 8;
 		gen_forget_bases(z);
-		if (c->bias)
-			y = k_add(b, y, k_cast(b, KS_F32, k_load_part(b, gen_buf(z, c->bias), at8.r[3], 8, at8.active)));
-		gen_finish(z, &at8, y);
+		put_vector(z, c, &at8, x);
 	}
 	if (per % 8)
 		k_close(b);
 	k_close(b);
 	k_close(b);
 	gen_forget_bases(z);
+}
+
+int
+conv_unit(int64_t channels, int columns)
+{
+	return channels % 32 == 0 && columns % 32 == 0 ? 4 : channels % 16 == 0 && columns % 16 == 0 ? 2 : 0;
+}
+
+void
+conv_put_row(Gen *z, const ConvShape *c, Reg p, Reg ch, Reg end, int unit, int columns, const Reg *pair)
+{
+	KBuild *b = z->b;
+	Coord at = { .vdim = 3, .lanes = 2 * unit, .active = 2 * unit };
+
+	gen_forget_bases(z);
+	k_if(b, k_op(b, K_lt, p, k_ix(b, c->n * c->oh * c->ow), 0));
+	pixel_at(b, c, p, &at);
+	at.r[3] = ch;
+	for (int j = 0; j < columns / 8; j += unit) {
+		Reg x = k_join(b, pair[j], pair[j + 1]);
+
+		if (unit == 4)
+			x = k_join(b, x, k_join(b, pair[j + 2], pair[j + 3]));
+		at.k[3] = 8 * j;
+		if (end) {
+			k_if(b, k_op(b, K_lt, k_addi(b, ch, 8 * j), end, 0));
+			gen_forget_bases(z);
+		}
+		put_vector(z, c, &at, x);
+		if (end) {
+			k_close(b);
+			gen_forget_bases(z);
+		}
+	}
+	k_close(b);
+	gen_forget_bases(z);
+}
+
+/* straight from the sums through the epilogue */
+static void
+finish_rows(Mma *m, const Reg *sum)
+{
+	KBuild *b = m->b;
+	int mt = m->bm / m->wm / 16, nt = m->bn / m->wn / 8;
+	int64_t per = m->c->oc / m->c->groups;
+	Reg p = k_add(b, m->row0, k_add(b, k_muli(b, m->warp_m, m->bm / m->wm), k_op(b, K_shr, m->lane, k_ix(b, 2), 0)));
+	Reg ch = k_add(b, k_add(b, m->col0, k_muli(b, m->warp_n, m->bn / m->wn)),
+	               k_muli(b, k_op(b, K_and, m->lane, k_ix(b, 3), 0), 2 * m->unit));
+	Reg begin = k_muli(b, m->group, per), *pair = NEWN(m->z->a, Reg, (size_t)nt);
+
+	ch = k_add(b, ch, begin);
+	k_sync(b, K_cp_wait, 0);
+	for (int i = 0; i < mt; i++)
+		for (int h = 0; h < 2; h++) {
+			for (int j = 0; j < nt; j++)
+				pair[j] = k_part(b, sum[i * nt + j], 2 * h, 2);
+			conv_put_row(m->z, m->c, k_addi(b, p, i * 16 + h * 8), ch, per % m->bn ? k_addi(b, begin, per) : 0,
+			             m->unit, nt * 8, pair);
+		}
 }
 
 /* sums to shared memory, and from there on */
@@ -332,13 +420,17 @@ lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *
 		gen_buf(z, c->bias);
 	m->sa = k_buffer(b, "sa", KSPACE_SHARED, dt, (int64_t)m->stages * m->bm * m->bk);
 	m->sb = k_buffer(b, "sb", KSPACE_SHARED, dt, (int64_t)m->stages * m->bn * m->bk);
-	m->sy = k_buffer(b, "sy", KSPACE_SHARED, DT_F32, (int64_t)m->bm * (m->bn + 8));
-	/* the ring is done with when the sums need room */
-	if ((int64_t)m->bm * (m->bn + 8) * 4 <= (int64_t)m->stages * m->bm * m->bk * 2)
-		k_alias(b, m->sy, m->sa);
+	if (gen_node(z, z->gr->out)->place.stride[3] == 1)
+		m->unit = conv_unit(per, m->bn / m->wn);
+	if (!m->unit) {
+		m->sy = k_buffer(b, "sy", KSPACE_SHARED, DT_F32, (int64_t)m->bm * (m->bn + 8));
+		k_align(b, m->sy, 128);
+		/* the ring is done with when the sums need room */
+		if ((int64_t)m->bm * (m->bn + 8) * 4 <= (int64_t)m->stages * m->bm * m->bk * 2)
+			k_alias(b, m->sy, m->sa);
+	}
 	k_align(b, m->sa, 128);
 	k_align(b, m->sb, 128);
-	k_align(b, m->sy, 128);
 	k_threads(b, m->threads, 1, 1);
 	/* blocks that read the same rows run side by side: the rows then come from the second-level cache */
 	columns = ceil_div(per, m->bn);
@@ -383,7 +475,10 @@ lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *
 		k_mov_to(b, r, k_select(b, k_op(b, K_eq, up, k_ix(b, m->stages), 0), k_ix(b, 0), up));
 	}
 	k_close(b);
-	finish(m, sum);
+	if (m->unit)
+		finish_rows(m, sum);
+	else
+		finish(m, sum);
 	gen_end(z, out);
 	return true;
 }

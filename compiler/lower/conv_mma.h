@@ -46,6 +46,13 @@ typedef struct ConvTileAt {
 } ConvTileAt;
 void conv_put_tile(Gen *z, const ConvShape *c, const ConvTileAt *t);
 
+/* Or straight from the sums: pair[j] has what this thread's lane q = lane % 4 has of columns 8 j … 8 j + 7 of pixel p.
+ * Column 8 unit i + 8 j + 2 q + e (j < unit) is channel 8 unit i + 2 unit q + 2 j + e of the block, so that
+ * a lane's are 2 unit side by side.  ch: the lane's first channel; end: where channels end, 0: the tile does not pass it. */
+void conv_put_row(Gen *z, const ConvShape *c, Reg p, Reg ch, Reg end, int unit, int columns, const Reg *pair);
+/* The unit for that many channels in tiles of so many columns; 0: there is none. */
+int conv_unit(int64_t channels, int columns);
+
 /* conv.c, for tuning: of convolutions that the matrix units do */
 const char *conv_key(Arena *a, const Graph *g, const Target *t, const Group *gr);
 int conv_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile *to, int most);

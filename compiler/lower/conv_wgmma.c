@@ -13,10 +13,17 @@
  *     consumers: wait full[s];  products of slab it begin;  wait for those of slab it - 1;  arrive empty[s - 1]
  *
  * Weights are no launch's work, so that those of the first stages are on their way before the launch in front is
- * done.  The epilogue is conv_mma.c's: sums pass through the ring's memory.
+ * done.
  *
- * tile = { BM, BN, BK, stages, groups, 0, 1 }; a group has BM / groups rows, 64 a product.  Weights packed
- * with pack = 1, as conv_mma.c wants them: where a place does not suit a map, that kernel takes over.
+ * A thread has of each 8 columns of the sums two neighbours, which are too few to store well.  So the map of the
+ * weights, in five dimensions, brings them in an order that gives each thread 8 (or 4) channels side by side, and the
+ * epilogue needs no exchange: groups go through it on their own while the producer is at the next
+ * tile.  Where channels or the place of the result don't suit that, sums pass through the ring's
+ * memory as in conv_mma.c.
+ *
+ * tile = { BM, BN, BK, stages, groups, turns, 1 }; a group has BM / groups rows, 64 a product.  turns > 0: as many
+ * blocks for each multiprocessor, which make tile after tile.  Weights packed with pack = 1, as
+ * conv_mma.c wants them: where a place does not suit a map, that kernel takes over.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -33,9 +40,13 @@ typedef struct Wg {
 	int bm, bn, bk, stages, groups, products;       /* products: of 64 rows, a group */
 	int64_t m, slabs;
 	int part, size;                 /* elements of a stage: pixels; pixels and weights */
+	int unit;                       /* columns times 8 that make channels side by side; 0: not so */
+	int64_t columns, tiles, grid;   /* of tiles along the channels, in all; blocks */
+	bool again;                     /* stages are used again */
 	uint32_t mx, mw, ring, bars;    /* bars: full, then empty */
 	Reg row0, col0;
 	Reg stage, parity;              /* of the slab at hand, in each thread */
+	Reg done[4];                    /* sums of the tile at hand */
 } Wg;
 
 /* ---- maps ------------------------------------------------------------------------------------ */
@@ -68,23 +79,21 @@ make_maps(Wg *w)
 {
 	const ConvShape *c = w->c;
 	const Node *x = gen_node(w->z, c->x);
-	int64_t st[4], k = c->r * c->s * c->c;
-	KTmap pixels = { .swizzle = 2 * w->bk }, weights = { .rank = 2, .dim = { k, c->oc }, .stride = { 1, k },
-		.box = { w->bk, w->bn }, .swizzle = 2 * w->bk };
+	int64_t st[4], k = c->r * c->s * c->c, u = w->unit;
+	KTmap pixels = { .rank = 2, .dim = { c->c, w->m }, .box = { w->bk, w->bm }, .swizzle = 2 * w->bk };
+	KTmap weights = { .rank = 2, .dim = { k, c->oc }, .stride = { 1, k }, .box = { w->bk, w->bn }, .swizzle = 2 * w->bk };
 
 	map_strides(x, st);
-	if (c->flat) {
-		pixels.rank = 2;
-		pixels.dim[0] = c->c, pixels.dim[1] = w->m;
-		pixels.stride[0] = 1, pixels.stride[1] = st[2];
-		pixels.box[0] = w->bk, pixels.box[1] = w->bm;
-	} else {
+	pixels.stride[1] = st[2];
+	if (!c->flat)
 		pixels = (KTmap){ .im2col = true, .rank = 4, .dim = { c->c, c->w1, c->h, c->n },
 			.stride = { 1, st[2], st[1], st[0] }, .step = { 1, (int)c->sw, (int)c->sh, 1 },
 			.lower = { (int)-c->pw, (int)-c->ph },
 			.upper = { (int)(c->pw - c->s + 1), (int)(c->ph - c->r + 1) },
 			.channels = w->bk, .pixels = w->bm, .swizzle = 2 * w->bk };
-	}
+	if (u)
+		weights = (KTmap){ .rank = 5, .dim = { k, 2, 4, u, c->oc / (8 * u) }, .stride = { 1, k, 2 * u * k, 2 * k, 8 * u * k },
+			.box = { w->bk, 2, 4, (int)u, w->bn / (int)(8 * u) }, .swizzle = 2 * w->bk };
 	w->mx = gen_tmap(w->z, c->x, &pixels);
 	w->mw = gen_tmap(w->z, c->w, &weights);
 }
@@ -102,16 +111,30 @@ advance(Wg *w)
 }
 
 static void
+place_tile(Wg *w, Reg tile)
+{
+	KBuild *b = w->b;
+	Reg at = w->columns > 1 ? k_op(b, K_div, tile, k_ix(b, w->columns), 0) : tile;
+
+	/* tiles of the same rows run side by side: the rows then come from the second-level cache */
+	w->row0 = k_muli(b, at, w->bm);
+	w->col0 = k_muli(b, k_sub(b, tile, k_muli(b, at, w->columns)), w->bn);
+}
+
+static void
 load_weights(Wg *w, Reg slab, Reg stage)
 {
 	KBuild *b = w->b;
+	Reg zero = k_ix(b, 0), k = k_muli(b, slab, w->bk), where = k_join(b, k, w->col0);
 
+	if (w->unit)
+		where = k_join(b, k_join(b, k_join(b, k, zero), k_join(b, zero, zero)),
+		               k_op(b, K_div, w->col0, k_ix(b, 8 * w->unit), 0));
 	k_mbar_arrive(b, w->bars, stage, 2 * w->size);
-	k_tma_load(b, w->ring, k_addi(b, k_muli(b, stage, w->size), w->part), w->mw,
-	           k_join(b, k_muli(b, slab, w->bk), w->col0), w->bars, stage);
+	k_tma_load(b, w->ring, k_addi(b, k_muli(b, stage, w->size), w->part), w->mw, where, w->bars, stage);
 }
 
-/* where the first pixel of the block lies, before the filter's offsets: x, y, picture */
+/* where the first pixel of the tile lies, before the filter's offsets: x, y, picture */
 static void
 first_pixel(Wg *w, Reg at[3])
 {
@@ -124,22 +147,39 @@ first_pixel(Wg *w, Reg at[3])
 	at[1] = k_addi(b, k_muli(b, k_sub(b, y, k_muli(b, at[2], c->oh)), c->sh), -c->ph);
 }
 
-/* by one thread, when the launch in front is done; the first stages have their weights */
+static Reg
+open_tiles(Wg *w)
+{
+	return w->tiles > w->grid ? k_for(w->b, k_axis(w->b, KAXIS_BLOCK_X), k_ix(w->b, w->tiles), w->grid)
+	                          : k_axis(w->b, KAXIS_BLOCK_X);
+}
+
 static void
-produce(Wg *w)
+close_tiles(Wg *w)
+{
+	if (w->tiles > w->grid)
+		k_close(w->b);
+}
+
+/* by one thread, when the launch in front is done; the first slabs have their weights */
+static void
+produce(Wg *w, int begun)
 {
 	KBuild *b = w->b;
 	const ConvShape *c = w->c;
-	Reg at[3] = { 0 }, slab, where;
+	Reg at[3] = { 0 }, slab, where, done = k_var(b, kt(KS_IX, 1));
 
+	k_mov_to(b, done, k_ix(b, 0));
+	place_tile(w, open_tiles(w));
 	if (!c->flat)
 		first_pixel(w, at);
 	slab = k_for(b, k_ix(b, 0), k_ix(b, w->slabs), 1);
-	if (w->slabs > w->stages) {
-		k_if(b, k_op(b, K_le, k_ix(b, w->stages), slab, 0));
+	if (w->slabs > begun || w->tiles > w->grid) {
+		k_if(b, k_op(b, K_le, k_ix(b, begun), done, 0));
 		k_mbar_wait(b, w->bars, k_addi(b, w->stage, w->stages), k_op(b, K_xor, w->parity, k_int(b, KS_I32, 1), 0));
 		load_weights(w, slab, w->stage);
 		k_close(b);
+		k_mov_to(b, done, k_addi(b, done, 1));
 	}
 	if (c->flat) {
 		where = k_join(b, k_muli(b, slab, w->bk), w->row0);
@@ -154,14 +194,26 @@ produce(Wg *w)
 	k_tma_load(b, w->ring, k_muli(b, w->stage, w->size), w->mx, where, w->bars, w->stage);
 	advance(w);
 	k_close(b);
+	close_tiles(w);
 }
 
 static void
-consume(Wg *w, Reg group, Reg first, const Reg *sum, const Reg *done)
+arrive_empty(Wg *w, Reg stage, Reg when)
+{
+	k_if(w->b, when);
+	k_mbar_arrive(w->b, w->bars, k_addi(w->b, stage, w->stages), 0);
+	k_close(w->b);
+}
+
+/* the products of a tile */
+static void
+multiply(Wg *w, Reg group, Reg first, const Reg *sum)
 {
 	KBuild *b = w->b;
-	Reg before = k_var(b, kt(KS_IX, 1)), slab, at;
+	Reg before = k_var(b, kt(KS_IX, 1)), slab, at, zero = k_real(b, kt(KS_F32, w->bn / 2), 0);
 
+	for (int i = 0; i < w->products; i++)
+		k_mov_to(b, sum[i], zero);
 	k_mov_to(b, before, k_ix(b, 0));
 	slab = k_for(b, k_ix(b, 0), k_ix(b, w->slabs), 1);
 	k_mbar_wait(b, w->bars, w->stage, w->parity);
@@ -169,22 +221,39 @@ consume(Wg *w, Reg group, Reg first, const Reg *sum, const Reg *done)
 	for (int i = 0; i < w->products; i++)
 		k_wgmma_to(b, sum[i], w->ring, k_addi(b, k_add(b, at, k_muli(b, group, w->products * ROWS * w->bk)),
 		           i * ROWS * w->bk), w->ring, k_addi(b, at, w->part), w->bk / 16, 2 * w->bk);
-	if (w->slabs > w->stages) {
+	if (w->again) {
 		k_sync(b, K_wgmma_wait, w->products);   /* those of the slab before have read its stage */
-		k_if(b, k_op(b, K_and, first, k_op(b, K_lt, k_ix(b, 0), slab, 0), 0));
-		k_mbar_arrive(b, w->bars, k_addi(b, before, w->stages), 0);
-		k_close(b);
+		arrive_empty(w, before, k_op(b, K_and, first, k_op(b, K_lt, k_ix(b, 0), slab, 0), 0));
 		k_mov_to(b, before, w->stage);
 	}
 	advance(w);
 	k_close(b);
 	for (int i = 0; i < w->products; i++)
-		k_mov_to(b, done[i], k_wgmma_get(b, sum[i]));
+		k_mov_to(b, w->done[i], k_wgmma_get(b, sum[i]));
+	if (w->tiles > w->grid)
+		arrive_empty(w, before, first);
+}
+
+/* sums of a tile through the epilogue */
+static void
+put_channels(Wg *w, Reg group, Reg warp, Reg lane)
+{
+	KBuild *b = w->b;
+	Reg row = k_add(b, k_muli(b, k_op(b, K_and, warp, k_ix(b, 3), 0), 16), k_op(b, K_shr, lane, k_ix(b, 2), 0));
+	Reg p = k_add(b, w->row0, k_add(b, k_muli(b, group, w->products * ROWS), row)), pair[32];
+	Reg ch = k_add(b, w->col0, k_muli(b, k_op(b, K_and, lane, k_ix(b, 3), 0), 2 * w->unit));
+
+	for (int i = 0; i < w->products; i++)
+		for (int h = 0; h < 2; h++) {
+			for (int j = 0; j < w->bn / 8; j++)
+				pair[j] = k_part(b, w->done[i], 4 * j + 2 * h, 2);
+			conv_put_row(w->z, w->c, k_addi(b, p, i * ROWS + 8 * h), ch, w->c->oc % w->bn ? k_ix(b, w->c->oc) : 0, w->unit, w->bn, pair);
+		}
 }
 
 /* sums to shared memory, [BM][BN + 8] */
 static void
-put_sums(Wg *w, uint32_t sy, Reg warp, Reg lane, const Reg *sum)
+put_sums(Wg *w, uint32_t sy, Reg warp, Reg lane)
 {
 	KBuild *b = w->b;
 	int pitch = w->bn + 8;
@@ -195,16 +264,16 @@ put_sums(Wg *w, uint32_t sy, Reg warp, Reg lane, const Reg *sum)
 	for (int i = 0; i < w->products; i++)
 		for (int j = 0; j < w->bn / 8; j++)
 			for (int h = 0; h < 2; h++)
-				k_store(b, sy, k_addi(b, at, (i * ROWS + h * 8) * pitch + j * 8), k_part(b, sum[i], 4 * j + 2 * h, 2));
+				k_store(b, sy, k_addi(b, at, (i * ROWS + h * 8) * pitch + j * 8), k_part(b, w->done[i], 4 * j + 2 * h, 2));
 }
 
 /* ---- the kernel -------------------------------------------------------------------------------- */
 
-/* elements of the ring, which must hold the sums, too */
+/* elements of the ring, which must hold the sums, too, where they pass through it */
 static int64_t
-ring_count(int64_t bm, int64_t bn, int64_t bk, int64_t stages)
+ring_count(int64_t bm, int64_t bn, int64_t bk, int64_t stages, int unit)
 {
-	return MAX(stages * (bm + bn) * bk, bm * (bn + 8) * 2);
+	return MAX(stages * (bm + bn) * bk, unit ? 0 : bm * (bn + 8) * 2);
 }
 
 bool
@@ -213,59 +282,67 @@ lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 	Gen gen, *z = &gen;
 	Wg wg = { .z = z, .c = c, .bm = tile[0], .bn = tile[1], .bk = tile[2], .stages = tile[3], .groups = tile[4] };
 	Wg *w = &wg;
-	DType dt = graph_node(cx->g, c->x)->type.dt;
-	int64_t columns = ceil_div(c->oc, w->bn);
-	Reg tid, lane, warp, sum[2][4], zero, block, at, leader;
-	uint32_t sy;
+	const Node *x = graph_node(cx->g, c->x);
+	Reg tid, lane, warp, mine, first, sum[4], leader;
+	int begun, threads = GROUP * w->groups + 32;
+	uint32_t sy = 0;
 	KBuild *b;
 
 	w->products = w->bm / w->groups / ROWS;
 	w->m = c->n * c->oh * c->ow;
 	w->slabs = c->r * c->s * c->c / w->bk;
-	w->stages = (int)MIN(w->stages, w->slabs);
 	w->part = w->bm * w->bk;
 	w->size = (w->bm + w->bn) * w->bk;
+	w->columns = ceil_div(c->oc, w->bn);
+	w->tiles = w->grid = w->columns * ceil_div(w->m, w->bm);
+	if (graph_node(cx->g, cx->g->group.p[group].out)->place.stride[3] == 1)
+		w->unit = conv_unit(c->oc, w->bn);
+	if (w->unit && tile[5])
+		w->grid = MIN(w->tiles, (int64_t)tile[5] * cx->target->sms);
+	if (w->grid == w->tiles)
+		w->stages = (int)MIN(w->stages, w->slabs);
+	w->again = w->slabs > w->stages || w->tiles > w->grid;
 	gen_begin(z, cx, group, arena_printf(cx->a, "conv%" PRId64 "x%" PRId64 "s%" PRId64 "_%" PRId64
-		"_%" PRId64 "_%" PRId64 "_w%dx%dx%d_%d_%d", c->r, c->s, c->sh, c->c, c->oc, c->oh * c->ow * c->n,
-		w->bm, w->bn, w->bk, w->stages, w->groups));
+		"_%" PRId64 "_%" PRId64 "_w%dx%dx%d_%d_%d_%d", c->r, c->s, c->sh, c->c, c->oc, w->m,
+		w->bm, w->bn, w->bk, w->stages, w->groups, tile[5]));
 	b = w->b = z->b;
 	make_maps(w);
 	if (c->bias)
 		gen_buf(z, c->bias);
-	w->ring = k_buffer(b, "ring", KSPACE_SHARED, dt, ring_count(w->bm, w->bn, w->bk, w->stages));
+	w->ring = k_buffer(b, "ring", KSPACE_SHARED, x->type.dt, ring_count(w->bm, w->bn, w->bk, w->stages, w->unit));
 	w->bars = k_buffer(b, "bars", KSPACE_SHARED, DT_I64, 2 * w->stages);
-	sy = k_buffer(b, "sy", KSPACE_SHARED, DT_F32, (int64_t)w->bm * (w->bn + 8));
 	k_align(b, w->ring, 1024);
-	k_alias(b, sy, w->ring);
-	k_threads(b, GROUP * w->groups + 32, 1, 1);
-	/* blocks that read the same rows run side by side: the rows then come from the second-level cache */
-	k_grid(b, columns * ceil_div(w->m, w->bm), 1, 1);
+	if (!w->unit) {
+		sy = k_buffer(b, "sy", KSPACE_SHARED, DT_F32, (int64_t)w->bm * (w->bn + 8));
+		k_alias(b, sy, w->ring);
+	}
+	k_threads(b, threads, 1, 1);
+	k_grid(b, w->grid, 1, 1);
 	tid = k_axis(b, KAXIS_THREAD_X);
 	lane = k_axis(b, KAXIS_LANE);
 	warp = k_axis(b, KAXIS_WARP);
-	block = k_axis(b, KAXIS_BLOCK_X);
-	at = columns > 1 ? k_op(b, K_div, block, k_ix(b, columns), 0) : block;
-	w->row0 = k_muli(b, at, w->bm);
-	w->col0 = k_muli(b, k_sub(b, block, k_muli(b, at, columns)), w->bn);
+	mine = k_op(b, K_shr, warp, k_ix(b, 2), 0);
 	w->stage = k_var(b, kt(KS_IX, 1));
 	w->parity = k_var(b, kt(KS_I32, 1));
 	k_mov_to(b, w->stage, k_ix(b, 0));
 	k_mov_to(b, w->parity, k_int(b, KS_I32, 0));
-	zero = k_real(b, kt(KS_F32, w->bn / 2), 0);
-	for (int i = 0; i < 2 * w->products; i++) {     /* under way, and done */
-		Reg *s = &sum[i % 2][i / 2];
-
-		*s = k_var(b, kt(KS_F32, w->bn / 2));
-		k_mov_to(b, *s, zero);
+	for (int i = 0; i < w->products; i++) {
+		sum[i] = k_var(b, kt(KS_F32, w->bn / 2));
+		w->done[i] = k_var(b, kt(KS_F32, w->bn / 2));
+		if (!w->unit)
+			k_mov_to(b, w->done[i], k_real(b, kt(KS_F32, w->bn / 2), 0));
 	}
+	place_tile(w, k_axis(b, KAXIS_BLOCK_X));
 	leader = k_op(b, K_eq, tid, k_ix(b, GROUP * w->groups), 0);
+	first = k_op(b, K_eq, k_op(b, K_and, tid, k_ix(b, GROUP - 1), 0), k_ix(b, 0), 0);
 	k_if(b, leader);
 	for (int s = 0; s < w->stages; s++) {
 		k_mbar_init(b, w->bars, k_ix(b, s), 1);                         /* full: who asks, and the bytes */
 		k_mbar_init(b, w->bars, k_ix(b, w->stages + s), w->groups);     /* empty */
 	}
 	k_sync(b, K_async_fence, 0);
-	for (int s = 0; s < w->stages; s++)
+	begun = (int)MIN(w->stages, w->slabs);
+	for (int s = 0; s < begun; s++)
 		load_weights(w, k_ix(b, s), k_ix(b, s));
 	k_close(b);
 	k_sync(b, K_barrier, 0);
@@ -273,20 +350,26 @@ lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 
 	k_if(b, k_op(b, K_eq, warp, k_ix(b, 4 * w->groups), 0));
 	k_if(b, leader);
-	produce(w);
+	produce(w, begun);
 	k_close(b);
 	k_else(b);
-	consume(w, k_op(b, K_shr, warp, k_ix(b, 2), 0),
-	        k_op(b, K_eq, k_op(b, K_and, tid, k_ix(b, GROUP - 1), 0), k_ix(b, 0), 0), sum[0], sum[1]);
+	place_tile(w, open_tiles(w));
+	multiply(w, mine, first, sum);
+	if (w->unit)
+		put_channels(w, mine, warp, lane);
+	close_tiles(w);
 	k_close(b);
 
-	k_sync(b, K_barrier, 0);
-	k_if(b, k_op(b, K_lt, warp, k_ix(b, 4 * w->groups), 0));
-	put_sums(w, sy, warp, lane, sum[1]);
-	k_close(b);
-	k_sync(b, K_barrier, 0);
-	conv_put_tile(z, c, &(ConvTileAt){ .sy = sy, .bm = w->bm, .bn = w->bn, .threads = GROUP * w->groups + 32,
-		.tid = tid, .row0 = w->row0, .col0 = w->col0, .group = k_ix(b, 0) });
+	if (!w->unit) {
+		place_tile(w, k_axis(b, KAXIS_BLOCK_X));
+		k_sync(b, K_barrier, 0);
+		k_if(b, k_op(b, K_lt, warp, k_ix(b, 4 * w->groups), 0));
+		put_sums(w, sy, warp, lane);
+		k_close(b);
+		k_sync(b, K_barrier, 0);
+		conv_put_tile(z, c, &(ConvTileAt){ .sy = sy, .bm = w->bm, .bn = w->bn, .threads = threads, .tid = tid,
+			.row0 = w->row0, .col0 = w->col0, .group = k_ix(b, 0) });
+	}
 	gen_end(z, out);
 	return true;
 }
@@ -301,23 +384,31 @@ conv_wgmma_fits(const ConvShape *c, const Target *t, const Node *x)
 	       c->ph < 64 && c->pw < 64;
 }
 
+/* How many blocks a multiprocessor holds. */
+static double
+residents(const Target *t, int64_t oc, int bm, int bn, int bk, int stages, int groups)
+{
+	double threads = GROUP * groups + 32, regs = MIN(8 * ceil(((double)bm * bn / (GROUP * groups) + 48) / 8), 255);
+	double bytes = 2.0 * (double)ring_count(bm, bn, bk, stages, conv_unit(oc, bn)) + 2048;
+
+	return MAX(1, MIN(MIN(floor((double)t->shared_sm / bytes), floor(65536 / (threads * regs))),
+	                  floor(t->threads_sm / threads)));
+}
+
 /* As conv_mma.c's: clocks of one multiprocessor. */
 static double
-cost(const ConvShape *c, const Target *t, int bm, int bn, int bk, int stages, int groups)
+cost(const ConvShape *c, const Target *t, int bm, int bn, int bk, int stages, int groups, int turns)
 {
 	const double products = 1900, shared_rate = 128, cache_rate = 45, latency = 900, out = 0.04, start = 1200, issue = 40;
-	double m = (double)(c->n * c->oh * c->ow), slabs = (double)(c->r * c->s * c->c / bk), threads = GROUP * groups + 32;
+	double m = (double)(c->n * c->oh * c->ow), slabs = (double)(c->r * c->s * c->c / bk);
 	double blocks = ceil(m / bm) * ceil((double)c->oc / bn) / t->sms;
-	double regs = MIN(8 * ceil(((double)bm * bn / (GROUP * groups) + 60) / 8), 255);
-	double bytes = 2.0 * (double)ring_count(bm, bn, bk, stages) + 1024 + 1024;
-	double resident = MIN(floor((double)t->shared_sm / bytes), floor(65536 / (threads * regs)));
 	double copied = (bm + bn) * bk * 2.0, read = (bm + bm / 64 * (double)bn) * bk * 2;
 	double slab = MAX(MAX((double)bm * bn * bk / products, read / shared_rate), copied / cache_rate), ahead;
+	double resident = MIN(residents(t, c->oc, bm, bn, bk, stages, groups), MAX(blocks, 1));
 
-	resident = MIN(MAX(MIN(resident, floor(t->threads_sm / threads)), 1), MAX(blocks, 1));
-	ahead = MIN(stages, slabs);
+	ahead = turns ? stages : MIN(stages, slabs);
 	return ceil(blocks / resident) * resident * (slabs * MAX(slab, MAX(issue, latency / ahead) / resident) +
-	       out * bm * bn / sqrt(resident) + latency / resident) + start;
+	       out * bm * bn / sqrt(resident) + (turns ? 0 : latency / resident)) + start;
 }
 
 int
@@ -327,19 +418,24 @@ conv_wgmma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int mos
 	static const int bns[] = { 16, 32, 48, 64, 80, 96, 128, 160, 192, 256 };
 	int n = 0;
 
-	for (size_t i = 0; i < COUNT(rows); i++)
-		for (size_t j = 0; j < COUNT(bns); j++)
-			for (int bk = 32; bk <= 64; bk += 32)
-				for (int stages = 1; stages <= 8; stages++) {
-					int bm = rows[i].bm, bn = bns[j], groups = rows[i].groups;
+	for (size_t i = 0; i < COUNT(rows) * COUNT(bns); i++)
+		for (int bk = 32; bk <= 64; bk += 32)
+			for (int stages = 1; stages <= 8; stages++)
+				for (int turns = 0; turns < 2; turns++) {
+					int bm = rows[i / COUNT(bns)].bm, bn = bns[i % COUNT(bns)], groups = rows[i / COUNT(bns)].groups, held;
 					int64_t slabs = c->r * c->s * c->c / bk;
 
-					if (c->c % bk || (bk == 32 && c->c % 64 == 0) || stages > slabs || bm / groups / ROWS * bn > 256 ||
-					    (bn >= c->oc + 32 && bn > 16) || (stages < 3 && stages < slabs) ||
-					    2 * ring_count(bm, bn, bk, stages) + 1024 > t->shared_block)
+					if (c->c % bk || (bk == 32 && c->c % 64 == 0) || bm / groups / ROWS * bn > 256 ||
+					    (bn >= c->oc + 32 && bn > 16) || 2 * ring_count(bm, bn, bk, stages, conv_unit(c->oc, bn)) + 1024 > t->shared_block)
+						continue;
+					held = (int)residents(t, c->oc, bm, bn, bk, stages, groups);
+					if (turns ? stages < 3 || !conv_unit(c->oc, bn) ||
+					            ceil_div(c->n * c->oh * c->ow, bm) * ceil_div(c->oc, bn) < 2 * (int64_t)held * t->sms
+					          : stages > slabs || (stages < 3 && stages < slabs))
 						continue;
 					if (n < most)
-						to[n++] = (ConvTile){ { bm, bn, bk, stages, groups, 0, 1 }, cost(c, t, bm, bn, bk, stages, groups) };
+						to[n++] = (ConvTile){ { bm, bn, bk, stages, groups, turns ? held : 0, 1 },
+							cost(c, t, bm, bn, bk, stages, groups, turns) };
 				}
 	return n;
 }
