@@ -91,8 +91,8 @@ start(void)
 	for (size_t i = 0; i < COUNT(row); i++)
 		if ((s = getenv(row[i].name)))
 			*row[i].to = strtol(s, NULL, 0);
-	if ((s = getenv("Y12_STANDIN_LOG")))
-		log_file = fopen(s, "a");
+	if ((s = getenv("Y12_STANDIN_LOG")) && (log_file = fopen(s, "a")))
+		setvbuf(log_file, NULL, _IOLBF, 0);     /* a process may end anyhow */
 }
 
 static long
@@ -516,7 +516,7 @@ run_launch(const Op *op)
 	char err[512];
 	size_t n = 0;
 
-	for (; n < k->buf.n && k->buf.p[n].space == KSPACE_GLOBAL; n++) {
+	for (; n < kernel_params(k); n++) {
 		uint64_t word[3];
 		size_t rest;
 
@@ -845,8 +845,7 @@ cuLaunchKernelEx(const CUlaunchConfig *c, CUfunction f, void **param, void **ext
 		NEED(a->id == CU_ATTR_CLUSTER && set_sm >= 90, CUDA_ERROR_INVALID_VALUE);
 		NEED(a->value.cluster.x && c->grid[0] % a->value.cluster.x == 0, CUDA_ERROR_INVALID_VALUE);
 	}
-	while (n < k->buf.n && k->buf.p[n].space == KSPACE_GLOBAL)
-		n++;
+	n = kernel_params(k);
 	NEED(n <= 64, CUDA_ERROR_INVALID_VALUE);
 	op.object = o;
 	op.param = arena_alloc(arena, MAX(n, 1u) * sizeof *op.param);

@@ -6,7 +6,7 @@
  *     the network, small ────┴─ for each target ───┴─ kernels on the device ── compared
  *
  * Each runs in f32, f16 and bf16 with the GPU's newest code, and in f16 with that of every older
- * target.  A kernel that reads outside its memory ruins the context of its process, and one that
+ * target; where a convolution or an attention can have other tiles than the usual ones, also with some of those.  A kernel that reads outside its memory ruins the context of its process, and one that
  * does not end would be waited for for ever; so the work is done by a child, and the next
  * child goes on behind what ended it.
  *
@@ -24,9 +24,10 @@
 #include "backend/backend.h"
 #include "driver/stage.h"
 #include "graph/eval.h"
+#include "lower/lower.h"
 #include "runtime/yolo12c.h"
 
-enum { SKIPPED = 77, LOST = 3 };
+enum { SKIPPED = 77, LOST = 3, PICKS = 12 };
 
 static const char *device = "cuda:0", *only, *cases, *weights, *timeout = "120";
 
@@ -36,7 +37,8 @@ static const struct { const char *name; const char **value; } options[] = {
 
 /* ---- what there is to do --------------------------------------------------------------------- */
 
-typedef struct Variant { const Target *target; DType compute; } Variant;
+/* pick: 1 … PICKS, one of the tiles that can be had, evenly from all of them; 0: the usual ones */
+typedef struct Variant { const Target *target; DType compute; int pick; } Variant;
 
 typedef struct Case {
 	const char *name;
@@ -108,11 +110,13 @@ find_variants(int sm)
 		if (!t || t->kind != TARGET_GPU || (arch ? t->sm != sm : t->sm > sm))
 			continue;
 		own = t;
-		vec_push(all, &variants, ((Variant){ t, DT_F16 }));
+		vec_push(all, &variants, ((Variant){ t, DT_F16, 0 }));
 	}
 	for (size_t i = 0; i < COUNT(type) && own; i++)
 		if (type[i] != DT_F16 && (type[i] != DT_BF16 || own->has & GPU_BF16))
-			vec_push(all, &variants, ((Variant){ own, type[i] }));
+			vec_push(all, &variants, ((Variant){ own, type[i], 0 }));
+	for (int i = 1; i <= PICKS && own; i++)
+		vec_push(all, &variants, ((Variant){ own, DT_F16, i }));
 }
 
 /* ---- numbers ------------------------------------------------------------------------------------ */
@@ -308,6 +312,37 @@ run_on_device(Arena *a, const Case *c, const Variant *v, const Expected *x, cons
 	return wrong;
 }
 
+/* The target with a table that wishes, for every group, its pick-th tile.  NULL: no group has a choice. */
+static const Target *
+with_picks(Arena *a, const Variant *v, const Case *c, const CompileOptions *o)
+{
+	Map *wish = map_new(a);
+	Target *t = arena_dup(a, v->target, sizeof *t);
+	Stage s = { 0 };
+	Diag *d = diag_new(a);
+
+	t->tuned = wish;
+	if (open_case(a, d, c, o, &s) || !stage_graphs(a, d, &s, "plan"))
+		return NULL;
+	for (size_t i = 0; i < s.c.module->graph.n; i++) {
+		const Graph *g = s.c.module->graph.p[i];
+
+		for (size_t k = 0; k < g->sched.n; k++) {
+			const Group *gr = &g->group.p[g->sched.p[k]];
+			const char *key = lower_tune_key(a, g, v->target, gr);
+			LowerTile *tile;
+			int n = key ? lower_candidates(a, g, v->target, gr, &tile) : 0;
+
+			if (n > 1)
+				map_set(wish, key, tile[(int64_t)(v->pick - 1) * (n - 1) / (PICKS - 1)].tile);
+		}
+	}
+	stage_close(&s);
+	return map_count(wish) ? t : NULL;
+}
+
+static const char nothing[] = "nothing to pick";
+
 static const char *
 run_task(Arena *a, const Task *t, Expected *x, bool *lost)
 {
@@ -320,6 +355,8 @@ run_task(Arena *a, const Task *t, Expected *x, bool *lost)
 	Diag *d = diag_new(a);
 	Stage s = { 0 };
 
+	if (t->v->pick && !(o.target = with_picks(a, t->v, t->c, &o)))
+		return nothing;
 	if ((wrong = expect(x, t->c, &o)) || (wrong = open_case(a, d, t->c, &o, &s)))
 		return wrong;
 	wrong = !stage_engine(a, d, &s) ? said(a, d) : run_on_device(a, t->c, t->v, x, &s, lost);
@@ -332,7 +369,8 @@ run_task(Arena *a, const Task *t, Expected *x, bool *lost)
 static const char *
 title(Arena *a, const Task *t)
 {
-	return arena_printf(a, "%s, %s %s", t->c->name, t->v->target->name, dtype_info[t->v->compute].name);
+	return arena_printf(a, "%s, %s %s%s", t->c->name, t->v->target->name, dtype_info[t->v->compute].name,
+	                    t->v->pick ? arena_printf(a, ", tiles %d", t->v->pick) : "");
 }
 
 static int
@@ -350,6 +388,10 @@ work(void)
 		wrong = run_task(a, t, &x, &lost);
 		alarm(0);
 		score->next++;
+		if (wrong == nothing) {
+			arena_free(a);
+			continue;
+		}
 		if (wrong) {
 			score->failed++;
 			printf("FAILED  %s: %s\n", title(a, t), wrong);
