@@ -42,10 +42,11 @@ library_roots(Arena *a, size_t *n)
 		if (end > env)
 			vec_push(a, &v, arena_strn(a, env, (size_t)(end - env)));
 	}
-	/* a build tree inside the sources, then one beside them, then the installation */
+	/* a build tree inside the sources, then one beside them, then an installation wherever it was moved */
 	if (exe) {
 		vec_push(a, &v, arena_printf(a, "%s", exe));
 		vec_push(a, &v, arena_printf(a, "%s/..", exe));
+		vec_push(a, &v, arena_printf(a, "%s/../share/yolo12c", exe));
 	}
 #ifdef Y12_SRCDIR
 	vec_push(a, &v, Y12_SRCDIR);
