@@ -44,7 +44,8 @@ size_t arena_bytes(const Arena *a);            /* handed out so far */
 
 #define VEC(T) struct { T *p; size_t n, cap; }
 #define vec_push(a, v, x)                                                       \
-	(vec_grow_((a), (void **)&(v)->p, &(v)->cap, (v)->n + 1, sizeof(*(v)->p)), \
+	((v)->n < (v)->cap ? (void)0 :                                          \
+	    vec_grow_((a), (void **)&(v)->p, &(v)->cap, (v)->n + 1, sizeof(*(v)->p)), \
 	    (v)->p[(v)->n++] = (x))
 #define vec_reserve(a, v, m)                                                    \
 	vec_grow_((a), (void **)&(v)->p, &(v)->cap, (m), sizeof(*(v)->p))

@@ -793,6 +793,7 @@ args_text(Interp *I, const Args *g, const char *const *formal)
 {
 	Text t = { .a = I->a };
 
+	vec_reserve(I->a, &t, 48);      /* every call of a block has such a text: it need not grow */
 	for (int i = 0; i < g->n; i++) {
 		if (value_has_tensor(g->v[i]))
 			continue;
@@ -807,30 +808,27 @@ args_text(Interp *I, const Args *g, const char *const *formal)
 	return text_str(&t);
 }
 
-/* "Conv(16, k: 3) at model.0", and "..., called from yolov12.y12:31" */
+/* "Conv(16, k: 3) at model.0, called from yolov12.y12:31" */
 static void
 say_frame(Interp *I, Frame *f, const char *block, const char *args, const char *path)
 {
 	const Source *src = diag_source_of(I->d, f->call);
+	const char *base = src ? strrchr(src->path, '/') : NULL;
+	const char *part[] = { block, "(", args, ") at ", path, ", called from ", base ? base + 1 : src ? src->path : "", ":" };
+	size_t parts = src ? COUNT(part) : 5, len = 0;
 	Text t = { .a = I->a };
-	int line, col;
 
-	text_put(&t, block);
-	text_put(&t, "(");
-	text_put(&t, args);
-	text_put(&t, ") at ");
-	text_put(&t, path);
-	f->what = f->chain = arena_strn(I->a, t.p, t.n);
-	if (!src)
-		return;
-	diag_line_col(I->d, f->call, &line, &col);
+	for (size_t i = 0; i < parts; i++)
+		len += strlen(part[i]);
+	vec_reserve(I->a, &t, len + 12);
+	for (size_t i = 0; i < parts; i++)
+		text_put(&t, part[i]);
+	if (src) {
+		int line, col;
 
-	const char *base = strrchr(src->path, '/');
-
-	text_put(&t, ", called from ");
-	text_put(&t, base ? base + 1 : src->path);
-	text_put(&t, ":");
-	put_int(&t, line);
+		diag_line_col(I->d, f->call, &line, &col);
+		put_int(&t, line);
+	}
 	f->chain = text_str(&t);
 }
 

@@ -137,8 +137,7 @@ struct Scope {
 
 typedef struct Frame {
 	struct Frame *up;
-	const char *what;       /* "Conv(16) at model.0" */
-	const char *chain;      /* the same, and where it was called */
+	const char *chain;      /* "Conv(16) at model.0, called from yolov12.y12:31" */
 	Span call;
 } Frame;
 

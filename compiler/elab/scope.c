@@ -51,8 +51,11 @@ scope_at(Interp *I, Scope *from, const char *path)
 static const char *
 number_text(Interp *I, int64_t i)
 {
+	static const char digits[] = "0\0001\0002\0003\0004\0005\0006\0007\0008\0009";
 	Text t = { .a = I->a };
 
+	if (i >= 0 && i < 10)
+		return &digits[2 * i];
 	put_int(&t, i);
 	return text_str(&t);
 }
@@ -67,6 +70,8 @@ name_with_loops(Interp *I, const char *name)
 		return name + 1;
 	if (!I->loop.n)
 		return name;
+	if (I->loop.n == 1 && !*name)
+		return number_text(I, I->loop.p[0]);
 	text_put(&t, name);
 	for (size_t i = 0; i < I->loop.n; i++) {
 		if (t.n)
