@@ -27,7 +27,7 @@ lower_gather(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	int64_t rows = 1, rest = 1;
 	Gen gen, *z = &gen;
 	KBuild *b;
-	Reg first, row, at, index, ok, value, task[3];
+	Reg first, row, index, ok, value, task[3];
 	Coord c = { .lanes = 1, .active = 1 }, from;
 	KScalar s = kscalar_of(x->type.dt);
 
@@ -40,13 +40,7 @@ lower_gather(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	gen_tasks(z, ceil_div(rows, gr->tile[0]), 1, 1, task);
 	first = k_muli(b, task[0], gr->tile[0]);
 	row = k_for(b, first, k_op(b, K_min, k_addi(b, first, gr->tile[0]), k_ix(b, rows), 0), 1);
-	at = row;
-	for (int d = axis; d >= 0; d--) {
-		Reg q = k_op(b, K_div, at, k_ix(b, n->type.dim[d]), 0);
-
-		c.r[d] = k_sub(b, at, k_muli(b, q, n->type.dim[d]));
-		at = q;
-	}
+	gen_unflatten(z, row, &n->type, axis + 1, 0, &c);
 	index = k_cast(b, KS_IX, gen_value(z, n->arg[1], &c));
 	ok = k_op(b, K_and, k_op(b, K_le, k_ix(b, 0), index, 0),
 	          k_op(b, K_lt, index, k_ix(b, x->type.dim[axis]), 0), 0);

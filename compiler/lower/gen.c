@@ -256,6 +256,32 @@ coord_div(Gen *z, Coord *c, int dim, int64_t d)
 	}
 }
 
+Reg
+gen_element(Gen *z, Val v, Reg i, Reg j, Reg k)
+{
+	const Node *n = gen_node(z, v);
+	Reg r[3] = { i, j, k }, at = k_ix(z->b, 0);
+
+	for (int d = 0; d < n->type.rank; d++)
+		if (n->type.dim[d] != 1)
+			at = k_add(z->b, at, k_muli(z->b, r[d], n->place.stride[d]));
+	return k_load(z->b, gen_buf(z, v), at, 1);
+}
+
+void
+gen_unflatten(Gen *z, Reg number, const Type *t, int n, unsigned skip, Coord *c)
+{
+	for (int d = n - 1; d >= 0; d--) {
+		Reg q;
+
+		if (t->dim[d] == 1 || skip >> d & 1)
+			continue;
+		q = k_op(z->b, K_div, number, k_ix(z->b, t->dim[d]), 0);
+		c->r[d] = k_sub(z->b, number, k_muli(z->b, q, t->dim[d]));
+		number = q;
+	}
+}
+
 /* ---- values ------------------------------------------------------------------------- */
 
 /* half precision is computed in f32 */

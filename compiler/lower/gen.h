@@ -72,6 +72,13 @@ Reg gen_index(Gen *z, Val v, const Coord *c);
  * A vector along c->vdim, or a scalar where the value does not vary along it and `splat` is false. */
 Reg gen_value(Gen *z, Val v, const Coord *c);
 
+/* The element of v at up to three coordinates; dims of size 1 count as coordinate 0. */
+Reg gen_element(Gen *z, Val v, Reg i, Reg j, Reg k);
+
+/* c->r[0 .. n) from the number of a row: coordinates in the first n dims of t, the last running fastest.  Dims
+ * of size 1 and those in the set `skip` are left alone. */
+void gen_unflatten(Gen *z, Reg number, const Type *t, int n, unsigned skip, Coord *c);
+
 /* Forget registers made at other coordinates.  Bases stay. */
 void gen_forget(Gen *z);
 /* Forget bases too: call after opening or closing a block. */

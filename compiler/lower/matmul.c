@@ -85,7 +85,7 @@ lower_matmul(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	int64_t m = n->type.dim[rank - 2], cols = n->type.dim[rank - 1], batch = 1;
 	Gen gen, *z = &gen;
 	KBuild *b;
-	Reg at, task[3];
+	Reg task[3];
 	Coord c = { .vdim = rank - 1, .lanes = lanes, .active = lanes };
 
 	if (n->type.dt != DT_F32) {
@@ -98,13 +98,7 @@ lower_matmul(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	gen_begin(z, cx, group, arena_printf(cx->a, "matmul_%" PRId64 "x%" PRId64, m, cols));
 	b = z->b;
 	gen_tasks(z, ceil_div(m, rows), batch, 1, task);
-	at = task[1];
-	for (int d = rank - 3; d >= 0; d--) {
-		Reg q = k_op(b, K_div, at, k_ix(b, n->type.dim[d]), 0);
-
-		c.r[d] = k_sub(b, at, k_muli(b, q, n->type.dim[d]));
-		at = q;
-	}
+	gen_unflatten(z, task[1], &n->type, rank - 2, 0, &c);
 	c.r[rank - 2] = k_muli(b, task[0], rows);
 	for (int part = 0; part < (m % rows ? 2 : 1); part++) {
 		int p = part ? (int)(m % rows) : rows;

@@ -48,17 +48,10 @@ typedef struct Nms {
 	Reg count;                      /* var: candidates */
 } Nms;
 
-/* the element of an argument with up to three coordinates */
 static Reg
 element(Nms *m, int arg, Reg i, Reg j, Reg k)
 {
-	const Node *x = gen_node(m->z, m->n->arg[arg]);
-	Reg r[3] = { i, j, k }, at = k_ix(m->b, 0);
-
-	for (int d = 0; d < x->type.rank; d++)
-		if (x->type.dim[d] != 1)
-			at = k_add(m->b, at, k_muli(m->b, r[d], x->place.stride[d]));
-	return k_load(m->b, gen_buf(m->z, m->n->arg[arg]), at, 1);
+	return gen_element(m->z, m->n->arg[arg], i, j, k);
 }
 
 static void

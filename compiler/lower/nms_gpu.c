@@ -72,17 +72,10 @@ workspace(NmsGpu *m, bool out)
 	m->count = gen_work(m->z, "count", DT_I32, m->pictures, part(m, 2), out);
 }
 
-/* the element of an argument with up to three coordinates */
 static Reg
 element(NmsGpu *m, int arg, Reg i, Reg j, Reg k)
 {
-	const Node *x = gen_node(m->z, m->n->arg[arg]);
-	Reg r[3] = { i, j, k }, at = k_ix(m->b, 0);
-
-	for (int d = 0; d < x->type.rank; d++)
-		if (x->type.dim[d] != 1)
-			at = k_add(m->b, at, k_muli(m->b, r[d], x->place.stride[d]));
-	return k_load(m->b, gen_buf(m->z, m->n->arg[arg]), at, 1);
+	return gen_element(m->z, m->n->arg[arg], i, j, k);
 }
 
 static void

@@ -134,7 +134,7 @@ lower_point(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	int64_t last = 1, rows = 1, full, rows_a_task, span;
 	Gen gen, *z = &gen;
 	KBuild *b;
-	Reg first, row, at, i, from, to, task[3];
+	Reg first, row, i, from, to, task[3];
 	Coord c = { .vdim = MAX(rank - 1, 0), .lanes = lanes, .active = lanes };
 
 	(void)err;
@@ -154,18 +154,7 @@ lower_point(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	gen_tasks(z, ceil_div(last, span), ceil_div(rows, rows_a_task), 1, task);
 	first = k_muli(b, task[1], rows_a_task);
 	row = k_for(b, first, k_op(b, K_min, k_addi(b, first, rows_a_task), k_ix(b, rows), 0), 1);
-	/* row number -> coordinates, the last of them running fastest */
-	at = row;
-	for (int d = join - 1; d >= 0; d--) {
-		int64_t size = n->type.dim[d];
-		Reg q;
-
-		if (size == 1)
-			continue;
-		q = k_op(b, K_div, at, k_ix(b, size), 0);
-		c.r[d] = k_sub(b, at, k_muli(b, q, size));
-		at = q;
-	}
+	gen_unflatten(z, row, &n->type, join, 0, &c);
 	full = last - last % lanes;
 	if (full > 0) {
 		from = last > span ? k_muli(b, task[0], span) : k_ix(b, 0);

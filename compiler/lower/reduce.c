@@ -276,7 +276,7 @@ lower_reduce(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	Fold f = { .z = z, .n = graph_node(cx->g, gr->root), .lanes = gr->tile[T_LANES] };
 	Coord c = { 0 };
 	int64_t rows = 1, per = gr->tile[T_ROWS], last, tail, columns;
-	Reg first, row, at, task[3];
+	Reg first, row, task[3];
 	KBuild *b;
 
 	(void)err;
@@ -298,16 +298,7 @@ lower_reduce(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	gen_tasks(z, columns, ceil_div(rows, per), 1, task);
 	first = k_muli(b, task[1], per);
 	row = k_for(b, first, k_op(b, K_min, k_addi(b, first, per), k_ix(b, rows), 0), 1);
-	at = row;
-	for (int d = f.rank - 2; d >= 0; d--) {
-		Reg q;
-
-		if (f.mask >> d & 1 || f.x->type.dim[d] == 1)
-			continue;
-		q = k_op(b, K_div, at, k_ix(b, f.x->type.dim[d]), 0);
-		c.r[d] = k_sub(b, at, k_muli(b, q, f.x->type.dim[d]));
-		at = q;
-	}
+	gen_unflatten(z, row, &f.x->type, f.rank - 1, f.mask, &c);
 	if (f.across) {
 		one_row(&f, &c);
 	} else {

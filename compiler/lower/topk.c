@@ -23,7 +23,7 @@ lower_topk(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	Gen gen, *z = &gen;
 	KBuild *b;
 	uint32_t best, where;
-	Reg at, i, x, have, slot, task[3];
+	Reg i, x, have, slot, task[3];
 	Coord c = { .lanes = 1, .active = 1 };
 
 	(void)err;
@@ -35,13 +35,7 @@ lower_topk(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	best = k_buffer(b, "best", KSPACE_LOCAL, xn->type.dt, k + 1);
 	where = k_buffer(b, "where", KSPACE_LOCAL, DT_I32, k + 1);
 	gen_tasks(z, rows, 1, 1, task);
-	at = task[0];
-	for (int d = rank - 2; d >= 0; d--) {
-		Reg q = k_op(b, K_div, at, k_ix(b, n->type.dim[d]), 0);
-
-		c.r[d] = k_sub(b, at, k_muli(b, q, n->type.dim[d]));
-		at = q;
-	}
+	gen_unflatten(z, task[0], &n->type, rank - 1, 0, &c);
 	have = k_var(b, kt(KS_IX, 1));
 	slot = k_var(b, kt(KS_IX, 1));
 	k_mov_to(b, have, k_ix(b, 0));
