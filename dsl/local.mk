@@ -22,7 +22,7 @@ endif
 EXTRA_DIST += tests/golden/ast tests/golden/fmt tests/golden/err tests/dsl/modules docs/language.md
 
 # editors
-y12_editors = editors/y12.tmLanguage.json editors/vim/syntax/y12.vim editors/vim/ftdetect/y12.vim
+y12_editors = editors/README.md editors/y12.tmLanguage.json editors/vim/syntax/y12.vim editors/vim/ftdetect/y12.vim
 nobase_pkgdata_DATA += $(y12_editors)
 TESTS += tests/dsl/editors.sh
 EXTRA_DIST += $(y12_editors) tests/dsl/editors.sh tests/dsl/editors.py
