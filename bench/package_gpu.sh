@@ -63,6 +63,7 @@ cp -R "$src/stdlib" "$src/models" "$src/examples" "$src/bench" "$to/"
 mkdir -p "$to/tests"
 cp -R "$src/tests/numeric" "$to/tests/"
 rm -f "$to"/tests/numeric/*.c
+[ ! -d "$src/compiler/target/tune" ] || { mkdir -p "$to/compiler/target"; cp -R "$src/compiler/target/tune" "$to/compiler/target/"; }
 cp "$src/LICENSE" "$to/"
 
 # ---- tried, with nothing but what is in it ---------------------------------------------------

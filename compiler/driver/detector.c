@@ -18,7 +18,7 @@
 #include "driver/verb.h"
 #include "engine/program.h"
 
-enum { MOST_ENGINES = 16, DETECTIONS = 300, STEP = 32 };
+enum { MOST_ENGINES = 16, DETECTIONS = 300, STEP = 32, ROOM_LEAST = 8 << 20 };
 static const size_t MOST_BYTES = (size_t)1 << 30;
 
 struct Detectors {
@@ -27,6 +27,7 @@ struct Detectors {
 	int64_t fit[2];
 	y12_options run;
 	CompileOptions compile;         /* what they all share */
+	bool gpu;
 	Detector *fixed;
 	Detector *kept[MOST_ENGINES];
 	int n;
@@ -144,7 +145,7 @@ prepare(Detector *d, const char *path, int *code)
 	d->score = NEWN(d->a, float, rows);
 	d->label = NEWN(d->a, int32_t, rows);
 	d->found = NEWN(d->a, y12_detection, (size_t)d->most);
-	d->bytes = y12_arena_bytes(d->engine) + y12_const_bytes(d->engine);
+	d->bytes = MAX(y12_arena_bytes(d->engine) + y12_const_bytes(d->engine), y12_device_bytes(d->engine));
 	return true;
 }
 
@@ -155,7 +156,7 @@ detector_close(Detector *d)
 		return;
 	y12_engine_close(d->engine);
 	if (d->mapped)
-		file_unmap(d->mapped, d->mapped_bytes);
+		file_unmap(d->image, d->image_bytes);
 	arena_free(d->a);
 }
 
@@ -169,13 +170,27 @@ detector_new(void)
 	return d;
 }
 
+/* Opens d->engine, or opens it again with more room for pictures. */
+static y12_status
+open_engine(Detectors *s, Detector *d)
+{
+	y12_options opt = s->run;
+
+	y12_engine_close(d->engine);
+	d->engine = NULL;
+	opt.picture_bytes = d->room;
+	return d->image ? y12_engine_open_memory(d->image, d->image_bytes, &opt, &d->engine)
+	                : y12_engine_open(s->o->model, &opt, &d->engine);
+}
+
 static Detector *
 open_file(Detectors *s, const char *path, int *code)
 {
 	Detector *d = detector_new();
-	y12_status st = y12_engine_open(path, &s->run, &d->engine);
+	y12_status st;
 
-	if (st) {
+	d->room = s->gpu ? ROOM_LEAST : 0;
+	if ((st = open_engine(s, d))) {
 		const char *why = y12_message(d->engine);
 
 		ui_error("%s%s%s", strstr(why, path) ? "" : path, strstr(why, path) ? "" : ": ", why);
@@ -201,7 +216,7 @@ seconds(void)
 /* The engine's image in d: from the cache as it is, or compiled.  What compiling needs besides, weights
  * and graphs, is several times as large and does not stay. */
 static const void *
-image_for(Detectors *s, Detector *d, int n, const int64_t frame[2], size_t *bytes, bool *hit)
+image_for(Detectors *s, Detector *d, int n, const int64_t frame[2], bool *hit)
 {
 	static const char *const entries[] = { "detect", NULL };
 	const Options *o = s->o;
@@ -218,37 +233,35 @@ image_for(Detectors *s, Detector *d, int n, const int64_t frame[2], size_t *byte
 	co.entries = entries;
 	co.params = o->param.p, co.nparams = o->param.n;
 	co.cache_dir = cache_dir_default(work);
-	ok = compile_cached(work, diag, &co, &image, bytes, hit);
+	ok = compile_cached(work, diag, &co, &image, &d->image_bytes, hit);
 	if (diag_count(diag))
 		diag_print(diag, stderr, ui_color(stderr));
 	if (!ok) {
 		image = NULL;
 	} else if (*hit) {
-		d->mapped = image;
-		d->mapped_bytes = *bytes;
+		d->mapped = true;
 	} else {
-		uint8_t *room = arena_alloc(d->a, *bytes + Y12E_ALIGN);
+		uint8_t *room = arena_alloc(d->a, d->image_bytes + Y12E_ALIGN);
 
 		room += (Y12E_ALIGN - (uintptr_t)room % Y12E_ALIGN) % Y12E_ALIGN;
-		image = memcpy(room, image, *bytes);
+		image = memcpy(room, image, d->image_bytes);
 	}
 	arena_free(work);
-	return image;
+	return d->image = image;
 }
 
 static Detector *
-compile_one(Detectors *s, int n, const int64_t frame[2], int *code)
+compile_one(Detectors *s, int n, const int64_t frame[2], size_t room, int *code)
 {
 	Detector *d = detector_new();
 	double start = seconds();
-	size_t bytes;
 	bool hit = false;
-	const void *image = image_for(s, d, n, frame, &bytes, &hit);
 	y12_status st;
 
-	if (!image) {
+	d->room = room;
+	if (!image_for(s, d, n, frame, &hit)) {
 		*code = EXIT_INPUT;
-	} else if ((st = y12_engine_open_memory(image, bytes, &s->run, &d->engine))) {
+	} else if ((st = open_engine(s, d))) {
 		ui_error("%s", y12_message(d->engine));
 		*code = exit_of(st);
 	} else if (prepare(d, s->o->model, code)) {
@@ -305,6 +318,7 @@ choose_device(Detectors *s, int *code)
 	} else if ((wrong = verb_code_options(o, &s->compile))) {
 		*code = EXIT_USAGE;
 	}
+	s->gpu = strcmp(gpu.kind, "cuda") == 0;
 	if (wrong)
 		ui_error("%s", wrong);
 	return !wrong;
@@ -465,24 +479,53 @@ evict(Detectors *s)
 	}
 }
 
-Detector *
-detectors_get(Detectors *s, int n, const int64_t frame[2], int *code)
+/* What a GPU must reserve for each of these pictures: their sizes vary, so powers of two; 0: nothing, on hosts. */
+static size_t
+room_for(const Detectors *s, const y12_picture *p, int n)
 {
+	size_t room = ROOM_LEAST;
+
+	for (int i = 0; i < n; i++)
+		while (room < (size_t)p[i].width * (size_t)p[i].height * 3)
+			room *= 2;
+	return s->gpu ? room : 0;
+}
+
+/* The detector, its engine opened again if these pictures are larger than all before. */
+static Detector *
+with_room(Detectors *s, Detector *d, size_t room, int *code)
+{
+	y12_status st;
+
+	if (room <= d->room)
+		return d;
+	d->room = room;
+	if (!(st = open_engine(s, d)))
+		return d;
+	ui_error("%s", y12_message(d->engine));
+	*code = exit_of(st);
+	return NULL;
+}
+
+Detector *
+detectors_get(Detectors *s, const y12_picture *p, int n, const int64_t frame[2], int *code)
+{
+	size_t room = room_for(s, p, n);
 	Detector *d = NULL;
 
 	if (s->fixed)
-		return s->fixed;
+		return with_room(s, s->fixed, room, code);
 	for (int i = 0; i < s->n && !d; i++)
 		if (s->kept[i]->batch == n && s->kept[i]->frame[0] == frame[0] && s->kept[i]->frame[1] == frame[1])
 			d = s->kept[i];
 	if (!d) {
 		evict(s);
-		if (!(d = compile_one(s, n, frame, code)))
+		if (!(d = compile_one(s, n, frame, room, code)))
 			return NULL;
 		s->kept[s->n++] = d;
 	}
 	d->used = ++s->clock;
-	return d;
+	return with_room(s, d, room, code);
 }
 
 /* ---- running ------------------------------------------------------------------------------------ */

@@ -33,8 +33,10 @@ typedef struct Detector {
 	y12_detection *found;           /* room for `most`, for detector_found */
 
 	Arena *a;
-	const void *mapped;             /* the image, if it came from the cache; else NULL */
-	size_t mapped_bytes;
+	const void *image;              /* what it was opened from; NULL: a file */
+	size_t image_bytes;
+	bool mapped;                    /* the image came from the cache */
+	size_t room;                    /* for each picture, on a GPU; 0: any size */
 	size_t bytes;                   /* of memory, about */
 	uint64_t used;                  /* when; the oldest goes first */
 } Detector;
@@ -52,9 +54,9 @@ void detectors_fit(const Detectors *s, int64_t fit[2]);
 /* The batch and frame that an engine file was made for; NULL: compiled on demand. */
 const Detector *detectors_fixed(const Detectors *s);
 
-/* One for n pictures and that frame (a fixed one: the one there is, n at most its
+/* One for n pictures p and that frame (a fixed one: the one there is, n at most its
  * batch).  It stays good until the next call.  NULL: said, *code set. */
-Detector *detectors_get(Detectors *s, int n, const int64_t frame[2], int *code);
+Detector *detectors_get(Detectors *s, const y12_picture *p, int n, const int64_t frame[2], int *code);
 
 /* Runs on n pictures, 1 to batch. */
 bool detector_run(Detector *d, const y12_picture *p, int n, int *code);

@@ -190,7 +190,7 @@ run_batch(Run *r, int n)
 	double *s = r->seconds, net;
 
 	choose_frame(r, n, r->frame);
-	if (!(d = detectors_get(r->detectors, n, r->frame, &r->code)) || !choose_classes(r, &d->names))
+	if (!(d = detectors_get(r->detectors, r->picture, n, r->frame, &r->code)) || !choose_classes(r, &d->names))
 		return false;
 	memcpy(r->frame, d->frame, sizeof r->frame);
 	settings(r, d);

@@ -60,10 +60,33 @@ verb_status(Diag *d, y12_status s, const y12_engine *e)
 	return !s;
 }
 
+/* host, cpu:4, cuda, gpu:1, 0 */
+static bool
+device_spelled(const char *s)
+{
+	static const char *const word[] = { "host", "cpu", "cuda", "gpu" };
+	size_t n = strcspn(s, ":");
+	bool known = false;
+
+	for (size_t i = 0; i < COUNT(word); i++)
+		known |= strncmp(s, word[i], n) == 0 && !word[i][n];
+	if (known && !s[n])
+		return true;
+	s += known ? n + 1 : 0;
+	return *s && !s[strspn(s, "0123456789")];
+}
+
 bool
 verb_device(const Options *o, Diag *d, y12_gpu *gpu)
 {
 	char why[1024];
+
+	if (!device_spelled(o->device)) {
+		diag_error(d, (Span){ 0 }, "device-unknown", "device=%s: there are host, host:4 with four threads, and GPUs: 0, cuda:1",
+		           o->device);
+		return false;
+	}
+
 	y12_status s = y12_device_find(o->device, gpu, why, sizeof why);
 
 	if (s)
@@ -168,7 +191,7 @@ verb_compile_options(const Options *o, Diag *d, CompileOptions *co)
 static const struct { const char *slug; int code; } ours[] = {
 	{ "pass-failed", EXIT_FAILED }, { "cannot-lower", EXIT_FAILED }, { "program-invalid", EXIT_FAILED },
 	{ "backend-failed", EXIT_FAILED }, { "write", EXIT_FAILED }, { "run-failed", EXIT_FAILED },
-	{ "no-device", EXIT_RESOURCES }, { "no-memory", EXIT_RESOURCES },
+	{ "device-unknown", EXIT_USAGE }, { "no-device", EXIT_RESOURCES }, { "no-memory", EXIT_RESOURCES },
 };
 
 int

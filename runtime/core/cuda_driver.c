@@ -28,7 +28,7 @@ static void
 init(void)
 {
 	void *lib = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-	const char *name = "?", *text = "";
+	const char *name = "?", *text = "", *call = "cuInit";
 	int version = 0;
 	CUresult r;
 
@@ -45,15 +45,20 @@ init(void)
 			         "CUDA %d.%d is needed", symbols[i].symbol, symbols[i].since / 1000,
 			         symbols[i].since % 1000 / 10, CUDA_LEAST / 1000, CUDA_LEAST % 1000 / 10);
 	}
-	if (cu.DriverGetVersion && !cu.DriverGetVersion(&version) && version < CUDA_LEAST)
+	r = cu.DriverGetVersion ? cu.DriverGetVersion(&version) : CUDA_SUCCESS;
+	if (!r && cu.DriverGetVersion && version < CUDA_LEAST)
 		snprintf(problem, sizeof problem, "the NVIDIA driver is for CUDA %d.%d, and CUDA %d.%d is needed",
 		         version / 1000, version % 1000 / 10, CUDA_LEAST / 1000, CUDA_LEAST % 1000 / 10);
-	if (problem[0] || !(r = cu.Init(0)))
+	if (problem[0])
+		return;
+	if (r)
+		call = "cuDriverGetVersion";
+	else if (!(r = cu.Init(0)))
 		return;
 	cu.GetErrorName(r, &name);
 	cu.GetErrorString(r, &text);
 	no_gpu = r == CUDA_ERROR_NO_DEVICE;
-	snprintf(problem, sizeof problem, "%scuInit: %s (%s)", no_gpu ? "the NVIDIA driver finds no GPU: " : "", name, text);
+	snprintf(problem, sizeof problem, "%s%s: %s (%s)", no_gpu ? "the NVIDIA driver finds no GPU: " : "", call, name, text);
 }
 
 y12_status

@@ -119,8 +119,8 @@ for key in conf=1.5 conf=-1 conf=nan iou=2 batch=0 batch=1e9 max_det=0 line_widt
 	said "${key%%=*}"
 done
 
-want 4 "a device that is none" $net device=tpu source="$pictures"
-said "'tpu'"
+want 2 "a device that is none" $net device=tpu source="$pictures"
+said 'device=tpu'
 
 # ---- bad input data ------------------------------------------------------------------------------------
 
