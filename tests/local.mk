@@ -1,5 +1,7 @@
 # tests -- what spans rooms; each room's own tests are listed in its fragment.
-AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; builddir='$(builddir)'; export srcdir builddir;
+AM_TESTS_ENVIRONMENT = srcdir='$(srcdir)'; builddir='$(builddir)'; export srcdir builddir; \
+	LSAN_OPTIONS="suppressions=$(abs_top_srcdir)/tests/lsan.supp:print_suppressions=0"; export LSAN_OPTIONS;
+EXTRA_DIST += tests/lsan.supp
 
 # from graphs to the runtime: what a test that runs kernels links
 middle_libs = liblower.la libpasses.la libengine.la libbackend.la libkir.la libgraph.la libtarget.la \
