@@ -25,4 +25,5 @@ tests_reference_test_memory_SOURCES = tests/reference/test_memory.c
 tests_reference_test_memory_CFLAGS = $(reference_cflags)
 tests_reference_test_memory_LDADD = tests/reference/libreference.la
 endif
-EXTRA_DIST += tests/reference/demo.json
+TESTS += tests/reference/stages.sh
+EXTRA_DIST += tests/reference/stages.sh tests/reference/demo.json
