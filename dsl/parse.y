@@ -482,9 +482,30 @@ static const Where place_of[AST_COUNT] = {
 #include "dsl/ast.def"
 };
 
+/* `fn f(x, x)` */
+static void
+check_formals(Parser *p, const Ast *formals)
+{
+	Map *seen = formals->n > 1 ? map_new(p->a) : NULL;
+
+	for (int i = 0; seen && i < formals->n; i++) {
+		const Ast *f = formals->kid[i], *first;
+
+		if (f->kind != AST_formal)
+			continue;
+		if ((first = map_get(seen, f->name))) {
+			diag_error(p->d, f->at, "twice", "two parameters have the name %s", f->name);
+			diag_note(p->d, first->at, "the first is here");
+		}
+		map_set(seen, f->name, (void *)(uintptr_t)f);
+	}
+}
+
 static void
 check_places(Parser *p, const Ast *a)
 {
+	if (a->kind == AST_formals)
+		check_formals(p, a);
 	if (a->kind == AST_file || a->kind == AST_body)
 		for (int i = 0; i < a->n; i++) {
 			const Ast *s = a->kid[i];
