@@ -320,6 +320,20 @@ outward(Gen *g, int out)
 	return P("%s(%d%s)", g->outs[pick(g, g->nouts)], out, chance(g, 30) ? ", act: off" : "");
 }
 
+/* a mask, a score, both or neither */
+static const char *
+looks(Gen *g)
+{
+	static const char *const mask[] = {
+		"", "", ", mask: |i, j| j <= i", ", mask: |i, j| abs(i.y - j.y) <= 2 and i.x >= j.x", ", mask: |i, j, h| (i + j) % (h + 2) == 0",
+	};
+	static const char *const score[] = {
+		"", "", ", score: |s| 20 * tanh(s / 20)", ", score: |s, i, j| s - 0.1 * abs(i - j)", ", score: |s, i, j, h| select(i > h, s, -s)",
+	};
+
+	return P("%s%s", mask[pick(g, (int)COUNT(mask))], score[pick(g, (int)COUNT(score))]);
+}
+
 /* A statement that makes a new map of what there is, in an entry or a function of the model. */
 static const char *
 step(Gen *g)
@@ -360,11 +374,14 @@ step(Gen *g)
 	case 7:
 		while (x.c % (heads + 1) == 0 && chance(g, 70))
 			heads++;
-		s = P("let %s = attention(%s, %s, %s, heads: %d)\n", y.name, x.name, x.name, alike(g, x.name, 1), heads);
+		s = P("let %s = attention(%s, %s, %s, heads: %d%s)\n", y.name, x.name, x.name, alike(g, x.name, 1), heads, looks(g));
 		break;
 	case 8:
 		y.c = 1;
-		s = P("let %s = mean(%s, axes: 1)\n", y.name, x.name);
+		if (chance(g, 50))
+			s = P("let %s = mean(%s, axes: 1)\n", y.name, x.name);
+		else
+			s = P("check shape %s = [batch, depth%d, .., ..]\nlet %s = max(%s, axes: depth%d)\n", x.name, g->names, y.name, x.name, g->names);
 		break;
 	case 9:
 		if (!g->nsame)
