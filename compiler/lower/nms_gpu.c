@@ -17,7 +17,18 @@
  */
 #include "lower/nms.h"
 
-enum { THREADS = 256, SHARED_SORT = 2048 };
+enum { THREADS = 1024 };
+
+/* candidates that are sorted in shared memory: 8 bytes each, beside 64 KiB at most for all else */
+static int64_t
+shared_sort(const Target *t, int64_t room)
+{
+	int64_t n = 1024;
+
+	while (2 * n * 8 + (64 << 10) <= t->shared_block && n < room)
+		n *= 2;
+	return n;
+}
 
 typedef struct NmsGpu {
 	Gen *z;
@@ -209,7 +220,7 @@ select_boxes(LowerCtx *cx, uint32_t group, NmsGpu m, LoweredList *out)
 	Gen gen, *z = &gen;
 	KBuild *b;
 	KType ix = kt(KS_IX, 1), f = kt(KS_F32, 1), i1 = kt(KS_I1, 1);
-	int64_t slots = attr_int(m.n, A_k, 300);
+	int64_t slots = attr_int(m.n, A_k, 300), most = shared_sort(cx->target, m.room);
 	uint32_t ss, si, kept, run, alive, y;
 	Reg tid, zero, count, base, size, i, limit, n, iou, agnostic, have, at, number, anchor, which, move;
 	Reg box[5], other[5], lives, mine, alive_i;
@@ -224,8 +235,8 @@ select_boxes(LowerCtx *cx, uint32_t group, NmsGpu m, LoweredList *out)
 	gen_buf(z, m.n->arg[6]);
 	y = gen_buf(z, z->gr->out);
 	workspace(&m, true);
-	ss = k_buffer(b, "ss", KSPACE_SHARED, DT_F32, SHARED_SORT);
-	si = k_buffer(b, "si", KSPACE_SHARED, DT_I32, SHARED_SORT);
+	ss = k_buffer(b, "ss", KSPACE_SHARED, DT_F32, most);
+	si = k_buffer(b, "si", KSPACE_SHARED, DT_I32, most);
 	kept = k_buffer(b, "kept", KSPACE_SHARED, DT_F32, slots * 5);
 	run = k_buffer(b, "run", KSPACE_SHARED, DT_F32, THREADS * 5);
 	alive = k_buffer(b, "alive", KSPACE_SHARED, DT_I32, THREADS);
@@ -244,7 +255,7 @@ select_boxes(LowerCtx *cx, uint32_t group, NmsGpu m, LoweredList *out)
 	k_close(b);
 
 	/* sorted candidates end up in the workspace either way */
-	k_if(b, k_op(b, K_le, size, k_ix(b, SHARED_SORT), 0));
+	k_if(b, k_op(b, K_le, size, k_ix(b, most), 0));
 	i = k_for(b, tid, size, THREADS);
 	Reg there = k_op(b, K_lt, i, count, 0);
 
