@@ -132,7 +132,7 @@ open_engines(Bench *b)
 		return false;
 	before = memory_free(b->small);
 	start = stage_clock();
-	if (!verb_status(b->d, y12_engine_open_memory(b->s.c.image, b->s.c.image_bytes, &b->open, &b->eng), b->eng))
+	if (!verb_open(b->d, b->s.c.image, b->s.c.image_bytes, &b->open, &b->eng))
 		return false;
 	b->opening = stage_clock() - start;
 	b->taken = before < 0 ? -1 : before - memory_free(b->eng);
@@ -265,7 +265,8 @@ print_text(Bench *b)
 	printf("%s, %s on %s (sm_%d, driver for CUDA %d.%d)\n", b->s.path, target_of(&b->co)->name, b->gpu.name, b->gpu.sm,
 	       b->gpu.driver / 1000, b->gpu.driver % 1000 / 10);
 	printf("code         %s\n", y12_device(b->eng, "code"));
-	printf("ceilings     copy %.2f TB/s, mma.sync %.0f TFLOP/s\n", 1e-12 * b->top.bytes, 1e-12 * b->top.flops);
+	printf("ceilings     copy %.2f TB/s, mma.sync %.0f, wgmma %.0f TFLOP/s\n", 1e-12 * b->top.bytes, 1e-12 * b->top.mma,
+	       1e-12 * b->top.wgmma);
 	for (int i = 0; i < k->ntime; i++) {
 		printf("%s%s %.0f ms", i ? ", " : "compile      ", k->time[i].stage, 1e3 * k->time[i].seconds);
 		sum += k->time[i].seconds;
@@ -336,7 +337,8 @@ print_json(Bench *b)
 	o = json_pack("{s:{s:s, s:i, s:i, s:i, s:i, s:i, s:I}}", "gpu", "name", b->gpu.name, "sm", b->gpu.sm, "driver", b->gpu.driver,
 	              "processors", b->gpu.processors, "clock_khz", b->gpu.clock_khz, "memory_khz", b->gpu.memory_khz,
 	              "memory", (json_int_t)b->gpu.memory);
-	json_object_set_new(o, "ceilings", json_pack("{s:f, s:f}", "copy_bytes", b->top.bytes, "mma_flops", b->top.flops));
+	json_object_set_new(o, "ceilings", json_pack("{s:f, s:f, s:f}", "copy_bytes", b->top.bytes, "mma_flops", b->top.mma,
+	                    "wgmma_flops", b->top.wgmma));
 	json_object_set_new(o, "network", json_pack("{s:s, s:s*, s:s*, s:s*, s:s, s:s, s:b, s:s}", "model", b->s.path, "scale", scale,
 	                    "batch", batch, "frame", frame, "target", target_of(&b->co)->name, "precision",
 	                    dtype_info[compute_of(&b->co)].name, "pdl", !b->co.no_pdl, "code", y12_device(b->eng, "code")));

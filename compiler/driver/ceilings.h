@@ -10,7 +10,8 @@
 
 typedef struct Ceilings {
 	double bytes;           /* a second, read and written, by a copy far larger than the caches */
-	double flops;           /* a second, by mma.sync out of registers; 0: the target has none for its halves */
+	double mma, wgmma;      /* FLOP a second, by products of halves; 0: the target has none of that kind */
+	double flops;           /* the greater of both */
 } Ceilings;
 
 /* An engine of the kernels on that device; its opening makes the context.  False: errors are in d. */

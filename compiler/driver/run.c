@@ -132,7 +132,7 @@ open_host(Run *r)
 
 	if (!stage_engine(r->o->a, r->d, &r->s))
 		return false;
-	if (!verb_status(r->d, y12_engine_open_memory(r->s.c.image, r->s.c.image_bytes, &opt, &r->eng), r->eng))
+	if (!verb_open(r->d, r->s.c.image, r->s.c.image_bytes, &opt, &r->eng))
 		return false;
 	for (const char *s; (s = y12_entry_name(r->eng, name.n)); )
 		vec_push(r->o->a, &name, s);

@@ -267,7 +267,7 @@ round_of(Tune *t, bool *more)
 	t->tried += all.p.n;
 	if (ok && all.p.n)
 		ok = compile_code(a, t->d, &t->co, &c) &&
-		     verb_status(t->d, y12_engine_open_memory(c.image, c.image_bytes, &opt, &e), e) && measure(t, e, &all);
+		     verb_open(t->d, c.image, c.image_bytes, &opt, &e) && measure(t, e, &all);
 	y12_engine_close(e);
 	arena_free(a);
 	return ok;

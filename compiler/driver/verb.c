@@ -60,6 +60,14 @@ verb_status(Diag *d, y12_status s, const y12_engine *e)
 	return !s;
 }
 
+bool
+verb_open(Diag *d, const void *image, size_t bytes, const y12_options *opt, y12_engine **out)
+{
+	y12_status s = y12_engine_open_memory(image, bytes, opt, out);
+
+	return verb_status(d, s, *out);
+}
+
 /* host, cpu:4, cuda, gpu:1, 0 */
 static bool
 device_spelled(const char *s)

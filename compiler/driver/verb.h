@@ -20,6 +20,9 @@ const Target *verb_target_for(Diag *d, const y12_gpu *gpu);
 /* True if s is Y12_OK; else what the engine says is an error in d. */
 bool verb_status(Diag *d, y12_status s, const y12_engine *e);
 
+/* Opens an engine in memory.  False: an error is in d; *out is to be closed all the same. */
+bool verb_open(Diag *d, const void *image, size_t bytes, const y12_options *opt, y12_engine **out);
+
 /* Whether device= names a GPU, as far as its spelling tells. */
 bool verb_on_gpu(const Options *o);
 
