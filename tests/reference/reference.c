@@ -296,6 +296,24 @@ net_run(Net *n, const Tensor *in)
 		fail_msg("%s", y12_message(n->eng));
 }
 
+void
+net_interpret(Net *n, const Tensor *in)
+{
+	const Graph *g = graph_of(n);
+	Tensor *out = NEWN(n->a, Tensor, g->output.n);
+	const char *err;
+
+	if (!program_interpret(n->c.program, n->entry, in, out, n->a, &err))
+		fail_msg("%s", err);
+	for (size_t i = 0; i < g->output.n; i++) {
+		y12_tensor *t = NEW(n->a, y12_tensor);
+
+		*t = (y12_tensor){ net_output_name(n, i), Y12_F32, out[i].type.rank, { 0 }, (void *)out[i].data };
+		memcpy(t->dim, out[i].type.dim, sizeof(int64_t) * (size_t)t->rank);
+		map_set(found(n), t->name, t);
+	}
+}
+
 Tensor
 net_output(Net *n, const char *name)
 {

@@ -60,8 +60,9 @@ typedef struct NetSpec {
 Net net_open(const NetSpec *s);
 void net_close(Net *n);
 
-/* Runs the entry on one input; the tensor of that output is in n->a. */
+/* Runs the entry on one input, as machine code or in the interpreter; the tensor of that output is in n->a. */
 void net_run(Net *n, const Tensor *in);
+void net_interpret(Net *n, const Tensor *in);
 Tensor net_output(Net *n, const char *name);
 size_t net_outputs(const Net *n);
 const char *net_output_name(const Net *n, size_t i);

@@ -1,6 +1,7 @@
 /* test_layers.c -- networks in machine code against the reference's numbers, layer by layer.
  *
- *     clone alone     hash weights, 96x64, all scales: every layer, the raw maps, the output
+ *     clone alone     hash weights, 96x64, all scales: every layer, the raw maps, the output; n in the
+ *                     interpreter of kernel IR as well
  *     with reference  hash weights at 640x640; a real checkpoint: layers, inner modules of attention, outputs
  *
  * The evaluator of graphs meets the same numbers in tests/elab.
@@ -88,15 +89,17 @@ test_hash(void **state)
 	assert_int_equal(hash_word(99991, 18431), 1568819683u);
 }
 
+typedef void Run(Net *n, const Tensor *in);
+
 static void
-check_small(const char *scale)
+check_small(const char *scale, Run *run)
 {
 	Net n = net_open(&(NetSpec){ .scale = scale, .entry = "forward", .frame = { 96, 64 }, .layers = true });
 	json_t *all = json_file(in_source(n.a, "tests/elab/eval_96x64.json")), *want = json_object_get(all, scale);
 	double times = *scale == 'x' ? 10 : 1, most;
 	Tensor in = hash_picture(n.a, 1, 96, 64), out;
 
-	net_run(&n, &in);
+	run(&n, &in);
 	assert_int_equal(net_outputs(&n), 22);
 	most = check_layers(&n, json_object_get(want, "layers"), times * LAYER);
 	out = net_output(&n, "output0");
@@ -108,11 +111,13 @@ check_small(const char *scale)
 	net_close(&n);
 }
 
-static void test_small_n(void **state) { (void)state; check_small("n"); }
-static void test_small_s(void **state) { (void)state; check_small("s"); }
-static void test_small_m(void **state) { (void)state; check_small("m"); }
-static void test_small_l(void **state) { (void)state; check_small("l"); }
-static void test_small_x(void **state) { (void)state; check_small("x"); }
+static void test_small_n(void **state) { (void)state; check_small("n", net_run); }
+static void test_small_s(void **state) { (void)state; check_small("s", net_run); }
+static void test_small_m(void **state) { (void)state; check_small("m", net_run); }
+static void test_small_l(void **state) { (void)state; check_small("l", net_run); }
+static void test_small_x(void **state) { (void)state; check_small("x", net_run); }
+
+static void test_small_interp(void **state) { (void)state; check_small("n", net_interpret); }
 
 static void
 test_small_maps(void **state)
@@ -297,7 +302,7 @@ main(void)
 		cmocka_unit_test(test_hash),
 		cmocka_unit_test(test_small_n), cmocka_unit_test(test_small_s), cmocka_unit_test(test_small_m),
 		cmocka_unit_test(test_small_l), cmocka_unit_test(test_small_x),
-		cmocka_unit_test(test_small_maps), cmocka_unit_test(test_small_batch),
+		cmocka_unit_test(test_small_interp), cmocka_unit_test(test_small_maps), cmocka_unit_test(test_small_batch),
 		cmocka_unit_test(test_photograph_n), cmocka_unit_test(test_photograph_s), cmocka_unit_test(test_photograph_m),
 		cmocka_unit_test(test_photograph_l), cmocka_unit_test(test_photograph_x),
 		cmocka_unit_test(test_helmet_bus), cmocka_unit_test(test_helmet_hopper), cmocka_unit_test(test_helmet_street),
