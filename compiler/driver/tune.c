@@ -230,9 +230,10 @@ static bool
 measure(Tune *t, y12_engine *e, const Probes *all)
 {
 	y12_status s = fill_arena(t, e);
+	bool first = t->tried == all->p.n;      /* however short the time, each shape is looked at */
 
 	for (int round = 0; round < LOOKS && !s; round++)
-		for (size_t i = 0; i < all->p.n && !s && !out_of_time(t); i++) {
+		for (size_t i = 0; i < all->p.n && !s && ((first && !round) || !out_of_time(t)); i++) {
 			const Probe *p = &all->p.p[i];
 			const Shape *sh = &t->shape.p[p->shape];
 
