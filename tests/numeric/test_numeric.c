@@ -379,6 +379,7 @@ main(int argc, char **argv)
 	VEC(struct CMUnitTest) tests = { 0 };
 	struct dirent *e;
 	DIR *d = opendir(dir);
+	int failed;
 
 	while (d && (e = readdir(d))) {
 		size_t n = strlen(e->d_name);
@@ -388,10 +389,14 @@ main(int argc, char **argv)
 			continue;
 		vec_push(a, &tests, ((struct CMUnitTest){ arena_str(a, e->d_name), run_case, NULL, NULL, path }));
 	}
+	if (d)
+		closedir(d);
 	if (!tests.n) {
 		fprintf(stderr, "no graphs in %s\n", dir);
 		return 1;
 	}
 	qsort(tests.p, tests.n, sizeof *tests.p, by_name);
-	return _cmocka_run_group_tests("numeric", tests.p, tests.n, NULL, NULL);
+	failed = _cmocka_run_group_tests("numeric", tests.p, tests.n, NULL, NULL);
+	arena_free(a);
+	return failed;
 }
