@@ -33,6 +33,7 @@ reference(Arena *a, const char *path)
 	if (access(file, R_OK) == 0)
 		return file;
 	printf("skipped: there is no %s (Y12_REFERENCE names the folder of reference data)\n", file);
+	arena_free(a);
 	skip();
 	return NULL;
 }

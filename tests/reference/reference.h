@@ -26,7 +26,7 @@
 #include "driver/compile.h"
 #include "runtime/yolo12c.h"
 
-/* Of the reference; where the file is not at hand, the test that asks is skipped. */
+/* Of the reference; where the file is not at hand, the test that asks is skipped, and its arena given back. */
 const char *reference(Arena *a, const char *path);
 /* Of the source tree; of the build tree. */
 const char *in_source(Arena *a, const char *path);
