@@ -14,6 +14,7 @@ typedef struct ConvShape {
 	int64_t oh, ow, oc;             /* output; oc in all */
 	int64_t r, s, sh, sw, ph, pw;   /* kernel, strides, pads */
 	int64_t groups, pack, blocks;
+	int operands;                   /* values that the epilogue reads, besides bias */
 	bool flat;                      /* 1x1, stride 1, and pixels follow each other everywhere */
 	bool flat_out;                  /* (GPU) pixels of all pictures follow each other in out and epilogue */
 	/* how the direct kernel cuts it */
