@@ -38,6 +38,16 @@ ast_op_text(AstOp op)
 	return texts[op];
 }
 
+uint32_t
+ast_hash(const char *name, size_t n)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ (unsigned char)name[i]) * 16777619u;
+	return h;
+}
+
 Ast *
 ast_new(Arena *ar, AstKind k, Span s)
 {

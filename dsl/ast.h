@@ -38,7 +38,8 @@ struct Ast {
 	bool flag;              /* by kind: see ast.def */
 	Span span;              /* all of it */
 	Span at;                /* where a caret points: its name, or its operator */
-	const char *name;       /* by kind: see ast.def */
+	const char *name;       /* by kind: see ast.def.  Equal names of a file are one text */
+	uint32_t hash;          /* ast_hash() of a name: of kinds name and formal */
 	const char *doc;        /* of a declaration: its `##` lines, joined by \n; or NULL */
 	int64_t i;              /* int */
 	double r;               /* int, real, quantity */
@@ -51,6 +52,7 @@ const char *ast_kind_name(AstKind k);           /* "call" */
 const char *ast_op_text(AstOp op);              /* "//" */
 void ast_dump(FILE *f, const Ast *a);           /* s-expression, indented */
 
+uint32_t ast_hash(const char *name, size_t n);  /* FNV-1a: names are short */
 Ast *ast_new(Arena *ar, AstKind k, Span s);
 void ast_add(Arena *ar, Ast *a, Ast *kid);      /* kid may be NULL where ast.def says so */
 

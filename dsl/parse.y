@@ -360,6 +360,7 @@ static Ast *
 named(Ast *a, Ast *name)
 {
 	a->name = name->name;
+	a->hash = name->hash;
 	a->at = name->span;
 	return a;
 }

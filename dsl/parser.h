@@ -31,6 +31,8 @@ typedef struct Parser {
 	size_t cur, next;       /* the token that the grammar looks at, and the one behind */
 	bool skip;              /* after a mistake: go on behind its statement */
 	bool too_deep;          /* reported once */
+	const Ast **name;       /* scan.l: the first of each name, by its hash */
+	size_t nname, room;     /* a power of two, at most half full; or 0 */
 	Text doc;               /* scan.l: `##` lines seen so far */
 	bool doc_open;
 	Ast *file;

@@ -269,7 +269,7 @@ fits_pattern(Arena *a, const Setting *s, const char *text)
 static bool
 is_name_of_value(Env *e, const char *name)
 {
-	uint32_t hash = name_hash(name);
+	uint32_t hash = ast_hash(name, strlen(name));
 
 	for (; e; e = e->up)
 		if (env_find(e, name, hash))

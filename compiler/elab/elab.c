@@ -48,7 +48,7 @@ module_env(Interp *I, const Module *m, Map *done)
 	}
 	for (int i = 0; i < m->ast->n; i++) {
 		const Ast *s = m->ast->kid[i];
-		const Var *had = s->name && (s->kind == AST_fn || s->kind == AST_block || s->kind == AST_let) ? env_find(e, s->name, name_hash(s->name)) : NULL;
+		const Var *had = s->name && (s->kind == AST_fn || s->kind == AST_block || s->kind == AST_let) ? env_find(e, s->name, ast_hash(s->name, strlen(s->name))) : NULL;
 
 		if (had) {
 			fail(I, s->at, "twice", "%s is declared twice", s->name);
@@ -67,6 +67,10 @@ module_env(Interp *I, const Module *m, Map *done)
 	}
 	return e;
 }
+
+/* Room for the nodes of a first entry.  What a graph does not use of it is never touched, and a vector that
+ * grows leaves its smaller selves behind. */
+enum { FIRST_NODES = 4096 };
 
 /* ---- which model ---------------------------------------------------------------------- */
 
@@ -526,7 +530,7 @@ run_model(Interp *I, const Module *m, Env *file, ElabOptions *opt)
 static Elab *
 elaborate_one(Arena *a, Diag *d, const Module *m, ElabOptions opt, Map *said, bool first, bool model)
 {
-	Interp I = { .a = a, .d = d, .opt = &opt, .layer = -1, .said = said };
+	Interp I = { .a = a, .d = d, .opt = &opt, .layer = -1, .said = said, .nodes = FIRST_NODES };
 	int before = diag_errors(d);
 	Map *envs = map_new(a);
 
@@ -537,7 +541,6 @@ elaborate_one(Arena *a, Diag *d, const Module *m, ElabOptions opt, Map *said, bo
 	I.out->names = opt.names;
 	I.out->nnames = opt.nnames;
 	I.builtin = prims_env(a);
-	I.scopes = map_new(a);
 	I.meta = map_new(a);
 	I.root = I.scope = NEW(a, Scope);
 	*I.root = (Scope){ .path = "", .next = -1 };

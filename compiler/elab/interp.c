@@ -86,12 +86,10 @@ spend(Interp *I, int64_t steps, Span at)
 /* ---- names ------------------------------------------------------------------------------ */
 
 static Var *
-lookup(Env *e, const char *name)
+lookup(Env *e, const Ast *name)
 {
-	uint32_t hash = name_hash(name);
-
 	for (; e; e = e->up) {
-		Var *v = env_find(e, name, hash);
+		Var *v = env_find(e, name->name, name->hash);
 
 		if (v)
 			return v;
@@ -123,7 +121,7 @@ unknown_name(Interp *I, Env *e, const Ast *a)
 static void
 assign(Interp *I, Env *e, const char *name, Value v, Span s)
 {
-	uint32_t hash = name_hash(name);
+	uint32_t hash = ast_hash(name, strlen(name));
 
 	for (Env *at = e; at; at = at->up) {
 		Var *had = env_find(at, name, hash);
@@ -197,7 +195,7 @@ symbol(Interp *I, const Ast *choices, const Ast *word)
 static Value
 word_of(Interp *I, Env *e, const Ast *choices, const Ast *a)
 {
-	Var *had = lookup(e, a->name);
+	Var *had = lookup(e, a);
 
 	if (had && had->v.kind == V_SYMBOL)
 		return had->v;
@@ -483,14 +481,14 @@ dim_name_is_new(Env *e, const Ast *d)
 
 	if (d->kind != AST_name)
 		return false;
-	v = lookup(e, d->name);
+	v = lookup(e, d);
 	return !v || (v->v.kind != V_INT && v->v.kind != V_ERROR);
 }
 
 bool
 eval_type(Interp *I, Env *e, const Ast *type, Type *t)
 {
-	*t = (Type){ .dt = dtype_named(type->name) };
+	*t = (Type){ .dt = same(type->name, "f32") ? DT_F32 : dtype_named(type->name) };
 	if (t->dt == DT_NONE) {
 		const char *names[DT_COUNT];
 		size_t n = 0;
@@ -985,7 +983,7 @@ call_fn(Interp *I, Env *caller, const Fn *f, const Ast *call, Args *g, Span at, 
 		if (type && !none && !fits_plainly(type, v) && !fit_type(I, e, type, &v, from, arena_printf(I->a, "%s: %s", what, fm->name)))
 			ok = false;
 		ok &= v.kind != V_ERROR;
-		env_add(I->a, e, (Var){ fm->name, name_hash(fm->name), fm->span, v });
+		env_add(I->a, e, (Var){ fm->name, fm->hash, fm->span, v });
 	}
 	if (!ok)
 		return V(ERROR);
@@ -1616,7 +1614,7 @@ eval_kind(Interp *I, Env *e, const Ast *a, const char *name)
 	case AST_string:
 		return V(STR, .s = a->name);
 	case AST_name: {
-		Var *v = lookup(e, a->name);
+		Var *v = lookup(e, a);
 
 		return v ? v->v : unknown_name(I, e, a);
 	}

@@ -110,7 +110,6 @@ struct Env {
 Env *env_new(Arena *a, Env *up, bool call);
 Env *env_sized(Arena *a, Env *up, bool call, size_t names);     /* with room for so many */
 Env *env_index(Arena *a, Env *up);
-uint32_t name_hash(const char *name);
 Var *env_find(const Env *e, const char *name, uint32_t hash);   /* in e alone */
 void env_add(Arena *a, Env *e, Var var);                        /* that is new in e */
 void env_def(Arena *a, Env *e, const char *name, Value v, Span s);
@@ -127,6 +126,8 @@ struct Scope {
 	int run;                /* entry that instantiated a block here last; 0: none */
 	Span span;
 	VEC(Scope *) kid;
+	Map *by_leaf;           /* of many kids */
+	size_t asked;           /* the kid that was asked for last */
 	const char *leaf;       /* its own name: "conv" */
 	const Ast *order;       /* order(cv1, cv2, m), or NULL */
 	ElabParam *param;
@@ -151,7 +152,6 @@ struct Interp {
 	const ElabOptions *opt;
 	Elab *out;
 	Env *builtin;
-	Map *scopes;            /* path -> Scope * */
 	Map *meta;              /* what meta() said */
 	Map *said;              /* messages so far: each once */
 	bool told;              /* the last one was new: a note may follow */

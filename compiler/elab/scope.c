@@ -13,26 +13,64 @@
  */
 #include "elab/interp.h"
 
+/* A few kids are looked through; more have an index.  The one after the last that was asked for
+ * comes first: entries of a model ask for the same ones in the same order. */
+enum { FEW = 8 };
+
+static Scope *
+find_kid(Scope *from, const char *leaf, size_t n)
+{
+	size_t many = from->kid.n, k = from->asked + 1 < many ? from->asked + 1 : 0;
+	char name[64];
+
+	for (size_t tries = many <= FEW ? many : 1; tries > 0; tries--, k = k + 1 < many ? k + 1 : 0) {
+		Scope *s = from->kid.p[k];
+
+		if (!strncmp(s->leaf, leaf, n) && !s->leaf[n]) {
+			from->asked = k;
+			return s;
+		}
+	}
+	if (many <= FEW)
+		return NULL;
+	if (n < sizeof(name)) {
+		memcpy(name, leaf, n);
+		name[n] = '\0';
+		return map_get(from->by_leaf, name);
+	}
+	for (k = 0; k < many; k++)
+		if (!strncmp(from->kid.p[k]->leaf, leaf, n) && !from->kid.p[k]->leaf[n])
+			return from->kid.p[k];
+	return NULL;
+}
+
 /* The child of `from` with this name, [leaf, leaf + n), made if it is new. */
 static Scope *
 child(Interp *I, Scope *from, const char *leaf, size_t n)
 {
+	Scope *s = find_kid(from, leaf, n);
+
+	if (s)
+		return s;
+
 	size_t up = strlen(from->path), all = up + (up > 0) + n;
-	char small[256], *path = all < sizeof(small) ? small : arena_alloc(I->a, all + 1);
-	Scope *s;
+	char *path = arena_alloc(I->a, all + 1);
 
 	memcpy(path, from->path, up);
 	if (up)
 		path[up] = '.';
 	memcpy(path + all - n, leaf, n);
-	path[all] = '\0';
-	if ((s = map_get(I->scopes, path)))
-		return s;
 	s = NEW(I->a, Scope);
-	*s = (Scope){ .path = path == small ? arena_strn(I->a, path, all) : path, .up = from, .next = -1 };
-	s->leaf = s->path + all - n;
-	map_set(I->scopes, s->path, s);
+	*s = (Scope){ .path = path, .leaf = path + all - n, .up = from, .next = -1 };
+	from->asked = from->kid.n;
 	vec_push(I->a, &from->kid, s);
+	if (from->kid.n == FEW + 1) {
+		from->by_leaf = map_new(I->a);
+		for (size_t k = 0; k < from->kid.n; k++)
+			map_set(from->by_leaf, from->kid.p[k]->leaf, from->kid.p[k]);
+	} else if (from->by_leaf) {
+		map_set(from->by_leaf, s->leaf, s);
+	}
 	return s;
 }
 
@@ -229,14 +267,13 @@ make_param(Interp *I, Env *e, const Ast *a, const char *name)
 static void
 collect(Interp *I, Scope *s)
 {
+	bool few[32] = { 0 }, *done = s->kid.n <= COUNT(few) ? few : NEWN(I->a, bool, s->kid.n);
+
 	if (s->param)
 		vec_push(I->a, &I->out->param, *s->param);
-
-	bool *done = NEWN(I->a, bool, s->kid.n + 1);
-
 	for (int i = 0; s->order && i < s->order->n; i++)
 		for (size_t k = 0; k < s->kid.n; k++)
-			if (!done[k] && !strcmp(s->kid.p[k]->leaf, s->order->kid[i]->name)) {
+			if (!done[k] && same(s->kid.p[k]->leaf, s->order->kid[i]->name)) {
 				collect(I, s->kid.p[k]);
 				done[k] = true;
 			}

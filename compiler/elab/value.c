@@ -236,15 +236,11 @@ env_index(Arena *a, Env *up)
 	return e;
 }
 
-/* FNV-1a: names are short, and a lookup hashes once for all the scopes that it asks. */
-uint32_t
-name_hash(const char *name)
+/* Names of one file are one text. */
+static bool
+equal(const char *a, const char *b)
 {
-	uint32_t h = 2166136261u;
-
-	for (; *name; name++)
-		h = (h ^ (unsigned char)*name) * 16777619u;
-	return h;
+	return a == b || strcmp(a, b) == 0;
 }
 
 static Var **
@@ -252,7 +248,7 @@ slot_of(const Index *x, const char *name, uint32_t hash)
 {
 	size_t i = hash & (x->nslot - 1);
 
-	while (x->slot[i] && (x->slot[i]->hash != hash || strcmp(x->slot[i]->name, name)))
+	while (x->slot[i] && (x->slot[i]->hash != hash || !equal(x->slot[i]->name, name)))
 		i = (i + 1) & (x->nslot - 1);
 	return &x->slot[i];
 }
@@ -263,7 +259,7 @@ env_find(const Env *e, const char *name, uint32_t hash)
 	if (e->index)
 		return e->index->nslot ? *slot_of(e->index, name, hash) : NULL;
 	for (size_t i = e->var.n; i-- > 0; )
-		if (e->var.p[i].hash == hash && !strcmp(e->var.p[i].name, name))
+		if (e->var.p[i].hash == hash && equal(e->var.p[i].name, name))
 			return &e->var.p[i];
 	return NULL;
 }
@@ -295,7 +291,7 @@ env_add(Arena *a, Env *e, Var var)
 void
 env_def(Arena *a, Env *e, const char *name, Value v, Span s)
 {
-	Var var = { name, name_hash(name), s, v };
+	Var var = { name, ast_hash(name, strlen(name)), s, v };
 	Var *had = env_find(e, name, var.hash);
 
 	if (had)
