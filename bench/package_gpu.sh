@@ -73,5 +73,6 @@ env -i HOME="$tmp" PATH=/usr/bin:/bin YOLO12C_CACHE_DIR="$tmp/cache" "$to/run" y
 env -i "$to/run" gpu_run 2>/dev/null || [ $? -eq 2 ]
 
 mkdir -p "$(dirname "$out")"
-tar -C "$tmp" --owner=0 --group=0 --numeric-owner --sort=name -cf - yolo12c | xz --lzma2=preset=6,dict=128MiB >"$out"
+tar -C "$tmp" --owner=0 --group=0 --numeric-owner --sort=name -cf - yolo12c | xz --lzma2=preset=4,dict=128MiB >"$out.part"
+mv "$out.part" "$out"
 du -h "$out"
