@@ -33,6 +33,27 @@
 
 enum { GROUP = 128, ROWS = 64 };
 
+/* Channels of a slab: 64 or 32 if that leaves nothing over, else of 64, 32 and 16 the most of which a third of the
+ * channels at most is nothing.  Past the last channel pixels are zeros, so that what weights are there does not
+ * matter. */
+static int
+slab_channels(const ConvShape *c)
+{
+	int bk = 64;
+
+	if (c->c % 32 == 0)
+		return c->c % 64 ? 32 : 64;
+	while (bk > 16 && 3 * (ceil_div(c->c, bk) * bk) > 4 * c->c)
+		bk /= 2;
+	return bk;
+}
+
+static int64_t
+slabs_of(const ConvShape *c, int bk)
+{
+	return c->r * c->s * ceil_div(c->c, bk);
+}
+
 typedef struct Wg {
 	Gen *z;
 	KBuild *b;
@@ -307,7 +328,7 @@ lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 
 	w->products = w->bm / w->groups / ROWS;
 	w->m = c->n * c->oh * c->ow;
-	w->slabs = c->r * c->s * c->c / w->bk;
+	w->slabs = slabs_of(c, w->bk);
 	w->part = w->bm * w->bk;
 	w->size = (w->bm + w->bn) * w->bk;
 	w->columns = ceil_div(c->oc, w->bn);
@@ -393,11 +414,14 @@ lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 
 /* ---- the choice -------------------------------------------------------------------------------- */
 
+/* Other channels than multiples of 32 pay where there are few rows: with many, mma.sync is as fast or faster. */
 bool
 conv_wgmma_fits(const ConvShape *c, const Target *t, const Node *x)
 {
+	int64_t divisor = c->n * c->oh * c->ow <= 256 * (int64_t)t->sms ? 16 : 32;
+
 	return t->kind == TARGET_GPU && t->has & GPU_WGMMA && (x->type.dt == DT_F16 || x->type.dt == DT_BF16) &&
-	       c->groups == 1 && c->c % 32 == 0 && c->r * c->s * c->c >= 64 && c->oc >= 8 && c->sh <= 8 && c->sw <= 8 && c->r <= 64 && c->s <= 64 &&
+	       c->groups == 1 && c->c % divisor == 0 && c->r * c->s * c->c >= 64 && c->oc >= 8 && c->sh <= 8 && c->sw <= 8 && c->r <= 64 && c->s <= 64 &&
 	       c->ph < 64 && c->pw < 64;
 }
 
@@ -423,7 +447,7 @@ tile_clocks(const ConvShape *c, const ConvTile *x, double resident, double activ
 	const double products = 1643, shared_rate = 203, near_rate = 88, far_rate = 40, memory_rate = 14.8;
 	const double latency = 889, issue = 17, ahead = 0.87, out = 0.0224, begin = 1078, turn = 738;
 	int bm = x->tile[0], bn = x->tile[1], bk = x->tile[2], stages = x->tile[3];
-	double slabs = (double)(c->r * c->s * c->c / bk), copied = (bm + bn) * bk * 2.0;
+	double slabs = (double)slabs_of(c, bk), copied = (bm + bn) * bk * 2.0;
 	double read = (bm + bm / ROWS * (double)bn) * bk * 2, multiply = (double)bm * bn * bk / products;
 	double slab = MAX(MAX(multiply, read / shared_rate), copied / MIN(near_rate, far_rate / active));
 	double traffic = bm * 2.0 * (double)(c->c * c->sh * c->sw * bn / MAX(c->oc, bn) + MIN(bn, c->oc));
@@ -455,8 +479,8 @@ conv_wgmma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int mos
 {
 	static const struct { int bm, groups; } rows[] = { { 64, 1 }, { 128, 2 }, { 256, 2 } };
 	static const int bns[] = { 16, 32, 48, 64, 80, 96, 128, 192 };
-	int bk = c->c % 64 ? 32 : 64, n = 0;
-	int64_t slabs = c->r * c->s * c->c / bk;
+	int bk = slab_channels(c), n = 0;
+	int64_t slabs = slabs_of(c, bk);
 
 	for (size_t i = 0; i < COUNT(rows) * COUNT(bns); i++) {
 		int bm = rows[i / COUNT(bns)].bm, bn = bns[i % COUNT(bns)], groups = rows[i / COUNT(bns)].groups;
