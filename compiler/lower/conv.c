@@ -390,11 +390,13 @@ tile_finish(Body *o, Reg ow0, Reg count, int count_known)
 				continue;
 			at.r[0] = o->n;
 			at.k[2] = i / c->vecs;
-			if (c->flat) {
-				at.r[2] = k_add(b, ow0, p);
-			} else {
-				at.r[1] = o->oh;
-				at.r[2] = k_add(b, ow0, p);
+			at.r[1] = c->flat ? 0 : o->oh;
+			at.r[2] = k_add(b, ow0, p);
+			if (c->flat && !c->flat_out) {
+				at.r[2] = k_addi(b, at.r[2], at.k[2]);
+				at.k[2] = 0;
+				at.r[1] = k_op(b, K_div, at.r[2], k_ix(b, c->row), 0);
+				at.r[2] = k_sub(b, at.r[2], k_muli(b, at.r[1], c->row));
 			}
 			at.r[3] = oc0;
 			at.k[3] = j * c->lanes;
@@ -472,7 +474,7 @@ static void
 mma_shape(const Graph *g, uint32_t group, ConvShape *c)
 {
 	c->flat_out = gen_flattens(g, group, true);
-	c->flat = pointwise_conv(c) && c->flat_out;
+	c->flat = pointwise_conv(c) && gen_is_flat(g, c->x, true);
 	c->pack = 1;
 }
 
@@ -515,7 +517,10 @@ lower_conv(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	c.blocks_a_task = gr->tile[T_BLOCKS];
 	c.pack = attr_int(n, A_pack, 0);
 	c.blocks = graph_node(cx->g, c.w)->type.dim[0];
-	c.flat = pointwise_conv(&c) && gen_flattens(cx->g, group, false);
+	c.flat_out = gen_flattens(cx->g, group, false);
+	c.flat = pointwise_conv(&c) && (c.flat_out || graph_node(cx->g, c.x)->group != group) &&
+		gen_is_flat(cx->g, c.x, false);
+	c.row = c.ow;
 	if (c.flat) {
 		c.ow *= c.oh, c.w1 = c.ow;
 		c.oh = c.h = 1;

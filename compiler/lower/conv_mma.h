@@ -15,8 +15,9 @@ typedef struct ConvShape {
 	int64_t r, s, sh, sw, ph, pw;   /* kernel, strides, pads */
 	int64_t groups, pack, blocks;
 	int operands;                   /* values that the epilogue reads, besides bias */
-	bool flat;                      /* 1x1, stride 1, and pixels follow each other everywhere */
-	bool flat_out;                  /* (GPU) pixels of all pictures follow each other in out and epilogue */
+	bool flat;                      /* 1x1, stride 1, and pixels of the input follow each other */
+	bool flat_out;                  /* pixels follow each other in out and epilogue; of all pictures, for matrix units */
+	int64_t row;                    /* pixels of a row of the result, whatever ow is */
 	/* how the direct kernel cuts it */
 	int lanes, vecs, pixels;
 	int64_t rows, blocks_a_task;

@@ -720,9 +720,8 @@ lanes_dividing(int64_t n, int max)
 	return l;
 }
 
-/* rows (and pictures) of the value follow each other without a gap, or it is the same in all of them */
-static bool
-flattens(const Graph *g, Val v, bool pictures)
+bool
+gen_is_flat(const Graph *g, Val v, bool pictures)
 {
 	const Node *n = graph_node(g, v);
 	const int64_t *d = n->type.dim, *st = n->place.stride;
@@ -742,7 +741,7 @@ gen_flattens(const Graph *g, uint32_t id, bool pictures)
 	const Group *gr = &g->group.p[id];
 	int64_t batch = graph_node(g, gr->out)->type.dim[0];
 
-	if (!flattens(g, gr->out, pictures))
+	if (!gen_is_flat(g, gr->out, pictures))
 		return false;
 	for (Val v = 1; v < g->node.n; v++) {
 		const Node *n = graph_node(g, v);
@@ -756,7 +755,7 @@ gen_flattens(const Graph *g, uint32_t id, bool pictures)
 
 			if (v == gr->root && i > 0)
 				continue;       /* weights and bias */
-			if (x->group != id && (!flattens(g, n->arg[i], pictures) ||
+			if (x->group != id && (!gen_is_flat(g, n->arg[i], pictures) ||
 			    (pictures && batch > 1 && type_count(&x->type) > 1 && x->type.dim[1] * x->type.dim[2] > 1 &&
 			     x->type.dim[0] != batch)))
 				return false;

@@ -97,6 +97,9 @@ gen_gpu(const LowerCtx *cx)
 /* Epilogue at c, given the root's value there, and the store of the group's out. */
 void gen_finish(Gen *z, const Coord *c, Reg root_value);
 
+/* Rows (and pictures) of the value follow each other without a gap, or it is the same in all of them. */
+bool gen_is_flat(const Graph *g, Val v, bool pictures);
+
 /* Rows of the picture follow each other without a gap in the group's out and in all that its epilogue
  * and its root's first argument read, and the epilogue is pointwise: coordinates may then be (n, 0, y * W + x, c).
  * pictures: those follow each other as well: (0, 0, (n * H + y) * W + x, c). */

@@ -45,6 +45,7 @@ typedef struct Fuse {
 	uint32_t set;
 	VEC(Val) member;        /* of the set at hand */
 	Val barred;             /* what this reads may not join the set */
+	bool resizes;           /* a resize may */
 } Fuse;
 
 static Node *
@@ -574,7 +575,8 @@ joinable(const Fuse *f, Val v, bool moves, int64_t times)
 	}
 	if (!is_free(f, x) || f->at.owner[x] != x || !worth_repeating(node(f, x), times))
 		return 0;
-	return is_point(node(f, x)) || node(f, x)->op == OP_iota || (moves && is_move(node(f, x))) ? x : 0;
+	return is_point(node(f, x)) || node(f, x)->op == OP_iota || (moves && is_move(node(f, x))) ||
+		(f->resizes && node(f, x)->op == OP_resize) ? x : 0;
 }
 
 /* Adds v, or what makes it, if only the set reads it.  Views on the way stop being views: the
@@ -696,7 +698,8 @@ group_alone(Fuse *f, Val v)
 	make_group(f, v, v, 1);
 }
 
-/* Pointwise work that feeds an epilogue and nothing else, such as a scale of the residual.
+/* Pointwise work that feeds an epilogue and nothing else, such as a scale of the residual; and for a
+ * convolution, whose epilogue knows row and column, what is enlarged on the way.
  * What the root reads it reads at other coordinates, so that stays outside. */
 static void
 widen(Fuse *f, uint32_t id)
@@ -710,8 +713,10 @@ widen(Fuse *f, uint32_t id)
 		if (node(f, v)->group == id && v != gr->root)
 			set_add(f, v, times);
 	f->barred = gr->root;
+	f->resizes = gr->family == FAM_conv;
 	grow_arguments(f, 1, gr->family == FAM_gather);
 	f->barred = 0;
+	f->resizes = false;
 	for (size_t i = 0; i < f->member.n; i++)
 		node(f, f->member.p[i])->group = id;
 }

@@ -1,4 +1,5 @@
 # an enlarged map and a kept one joined, then a convolution
+# range w3 -0.2 0.2
 graph up(%1 x: f32[1,8,4,4], %2 kept: f32[1,16,8,8]) {
   %3 "w1" = param : f32[16,8,1,1]
   %4 "w2" = param : f32[16,16,3,3]
