@@ -47,6 +47,8 @@ run_case(const PassInfo *pass, const char *path)
 	cases++;
 	if (!strcmp(pass->name, "precision"))
 		cx.compute = DT_F16;
+	if (!strcmp(pass->name, "split"))
+		cx.target = without_cache(cx.target);
 	assert_non_null(text);
 	if (strncmp(text, "# ", 2))
 		complain(path, "the first line does not say what the case shows", NULL);
