@@ -189,7 +189,7 @@ place(Fmt *f, const Token *t)
 		end_line(f);
 		f->now = (Line){ .indent = closer ? b->outside : indent,
 		                 .blank = breaks(f, f->prev.end, t->span.begin) > 1 &&
-		                          f->prev.kind != '{' && !closer };
+		                          (f->prev.kind != '{' || said) && !closer };
 		return;
 	}
 	if (f->prev.term && t->kind != '}')

@@ -505,6 +505,8 @@ mess(Gen *g, const char *s)
 			size_t n = strcspn(s, "\n") + 1;
 
 			text_putn(&t, s, n);
+			if (chance(g, 15))
+				text_put(&t, "\n");     /* cuts a doc comment off */
 			s += n - 1;
 			continue;
 		}
