@@ -224,11 +224,27 @@ computes_well(const Fuse *f, Val c)
 	return true;
 }
 
+/* Is c a few values, of which some come twice? */
+static bool
+doubles_few(const Fuse *f, Val c)
+{
+	enum { FEW = 1 << 14 };
+	const Node *n = node(f, c);
+
+	for (int i = 1; i < n->narg; i++)
+		for (int k = 0; k < i; k++)
+			if (n->arg[i] == n->arg[k])
+				return type_count(&n->type) <= FEW;
+	return false;
+}
+
 /* Is there an argument that can be made inside c?  If each had to be copied there, one kernel copies
- * them all. */
+ * them all; or the reader's does, if they are few. */
 static bool
 places_any(const Fuse *f, Val c)
 {
+	if (doubles_few(f, c))
+		return !computes_well(f, c);
 	for (int i = 0; i < node(f, c)->narg; i++) {
 		Val v = node(f, c)->arg[i], x = storage_behind(f, v);
 

@@ -13,6 +13,9 @@
  * Not where the step is costly, where it would be the epilogue of a convolution, or where
  * the readers meet again and so share a kernel: x * sigmoid(x).
  *
+ * A few values of which each reader takes a slice are computed slice by slice for the same reason,
+ * though nothing is done twice then.
+ *
  * needs: order; must come after the last cse, which would undo it.   breaks: users.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -128,10 +131,72 @@ again(Graph *g, Val v)
 		build(g, v, n.op, n.arg, n.narg, n.attr, n.nattr);
 }
 
+/* Is v small and cheap, and does each of its readers take a slice of it? */
+static bool
+is_sliced(const Repeat *r, Val v)
+{
+	enum { FEW = 1 << 12 };
+	const Node *n = node(r, v);
+	bool any = false;
+
+	if (!is_point(n) || !is_cheap(n->op) || r->users.outputs[v] || type_count(&n->type) > FEW)
+		return false;
+	for (int i = 0; i < n->narg; i++) {
+		const Node *x = node(r, n->arg[i]);
+
+		if (shares_kernel(r, n->arg[i]) || (!same_dims(&x->type, &n->type) && type_count(&x->type) != 1))
+			return false;
+	}
+	for (uint32_t u = r->users.first[v]; u < r->users.first[v + 1]; u++, any = true)
+		if (node(r, r->users.node[u])->op != OP_slice)
+			return false;
+	return any;
+}
+
+/* v of slices instead of slices of v */
+static void
+slice_first(Repeat *r, Val v)
+{
+	Graph *g = r->g;
+	Node n = *node(r, v);
+
+	for (uint32_t u = r->users.first[v]; u < r->users.first[v + 1]; u++) {
+		Val s = r->users.node[u], arg[3];
+		const Attr *attr = node(r, s)->attr;
+		int nattr = node(r, s)->nattr;
+
+		for (int i = 0; i < n.narg; i++)
+			arg[i] = same_dims(&node(r, n.arg[i])->type, &n.type) ?
+				build(g, s, OP_slice, &n.arg[i], 1, attr, nattr) : n.arg[i];
+		take_over(g, s, n.op == OP_cast ? build_cast(g, v, arg[0], n.type.dt) :
+			build(g, v, n.op, arg, n.narg, n.attr, n.nattr));
+	}
+}
+
+static bool
+slice_all_first(Graph *g, PassCtx *cx)
+{
+	Arena *tmp = arena_new();
+	Repeat r = { .g = g };
+	bool changed = false;
+
+	users_find(tmp, g, &r.users);
+	graph_foreach(g, v) {
+		if (!is_sliced(&r, v))
+			continue;
+		slice_first(&r, v);
+		pass_log(cx, "%%%u is made of slices, as its readers want it", v);
+		changed = true;
+	}
+	arena_free(tmp);
+	graph_order(g);
+	return changed;
+}
+
 bool
 pass_repeat(Graph *g, PassCtx *cx)
 {
-	bool changed = false, more = g->group.n == 1;
+	bool more = g->group.n == 1, changed = more && slice_all_first(g, cx);
 
 	while (more) {
 		Arena *tmp = arena_new();

@@ -1,5 +1,5 @@
 # An input, an output, and what is joined already have to be copied.
-graph t(%1 x: f32[1,6,6,4]) {
+graph t(%1 x: f32[1,64,64,4]) {
   %2 = exp %1
   %3 = concat %1, %2, %2 {axis=3}
   %4 = sin %1
