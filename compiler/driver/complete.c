@@ -162,7 +162,11 @@ zsh(Arena *a)
 static void
 fish(Arena *a)
 {
-	fputs("# completion of yolo12c for fish\n", stdout);
+	/* no -f once a value of any text has begun: then fish offers files by itself */
+	fputs("# completion of yolo12c for fish\n"
+	      "function __yolo12c_value --description 'does this word begin with KEY=?'\n"
+	      "  string match -q -- \"$argv[1]=*\" (commandline -ct)\n"
+	      "end\n", stdout);
 	for (int v = 0; v < VERB_COUNT; v++) {
 		printf("complete -c yolo12c -n __fish_use_subcommand -f -a %s -d ", verb_names[v]);
 		quoted(verb_table[v].help, "\\");
@@ -179,20 +183,23 @@ fish(Arena *a)
 				printf("%s%s", w ? " " : "", verb_names[w]);
 			fputs("'\n", stdout);
 		}
-		for (int k = 0; k < KEY_COUNT; k++) {
-			const char *words = choices(a, &key_info[k]);
+		for (int k = 0; k < KEY_COUNT; k++)
+			if (takes((VerbId)v, &key_info[k])) {
+				printf("complete -c yolo12c -n '__fish_seen_subcommand_from %s; and not __yolo12c_value \\*' -f -a '%s=' -d ",
+				       verb_names[v], key_info[k].name);
+				quoted(key_info[k].help, "\\");
+				putchar('\n');
+			}
+	}
+	for (int k = 0; k < KEY_COUNT; k++) {
+		const char *words = choices(a, &key_info[k]);
 
-			if (!takes((VerbId)v, &key_info[k]))
-				continue;
-			printf("complete -c yolo12c -n '__fish_seen_subcommand_from %s' -f -a '", verb_names[v]);
-			if (!*words)
-				printf("%s=", key_info[k].name);
-			for (const char *w = words; *w; w += strcspn(w, " "), w += *w == ' ')
-				printf("%s%s=%.*s", w == words ? "" : " ", key_info[k].name, (int)strcspn(w, " "), w);
-			fputs("' -d ", stdout);
-			quoted(key_info[k].help, "\\");
-			putchar('\n');
-		}
+		if (!*words)
+			continue;
+		printf("complete -c yolo12c -n '__yolo12c_value %s' -f -a '", key_info[k].name);
+		for (const char *w = words; *w; w += strcspn(w, " "), w += *w == ' ')
+			printf("%s%s=%.*s", w == words ? "" : " ", key_info[k].name, (int)strcspn(w, " "), w);
+		puts("'");
 	}
 }
 

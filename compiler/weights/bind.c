@@ -86,8 +86,9 @@ explain(Report *r, const Weights *w, const WFamily *want)
 	if (f->folded && !want->folded)
 		diag_note(r->d, (Span){0}, "the file holds folded weights (conv.bias, no bn): its batch norms are gone, "
 		          "and this model has them; take the checkpoint that the file was exported from");
-	else if (f->kin != want->kin && want->kin != KIN_UNKNOWN && kin_info[f->kin].spec)
-		diag_note(r->d, (Span){0}, "this is a %s: use %s", kin_info[f->kin].says, kin_info[f->kin].spec);
+	else if (f->kin != want->kin && want->kin != KIN_UNKNOWN && kin_info[f->kin].model)
+		diag_note(r->d, (Span){0}, "this is a %s: write model=%s%s", kin_info[f->kin].says, kin_info[f->kin].model,
+		          f->scale ? arena_printf(r->a, " scale=%c", f->scale) : "");
 	else if (f->kin != want->kin && want->kin != KIN_UNKNOWN)
 		diag_note(r->d, (Span){0}, "this is a %s", kin_info[f->kin].says);
 	else if (f->scale != want->scale && f->scale && want->scale)

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 const KinInfo kin_info[KIN_COUNT] = {
-#define KIN(NAME, name, says, spec) [KIN_##NAME] = { name, says, spec },
+#define KIN(NAME, name, says, model) [KIN_##NAME] = { name, says, model },
 #include "weights/kin.def"
 #undef KIN
 };

@@ -89,8 +89,8 @@ weights_print(FILE *f, const Weights *w)
 	int wide = 4;
 
 	fprintf(f, "%s: %s\n", w->path, weights_says(a, w));
-	if (kin_info[w->family.kin].spec)
-		fprintf(f, "  %-12s %s: use %s\n", "family", kin_info[w->family.kin].says, kin_info[w->family.kin].spec);
+	if (kin_info[w->family.kin].model)
+		fprintf(f, "  %-12s %s: write model=%s\n", "family", kin_info[w->family.kin].says, kin_info[w->family.kin].model);
 	fprintf(f, "  %-12s %s, %s bytes\n", "format",
 	        strcmp(w->format, "pt") == 0 ? "PyTorch checkpoint" : w->format, grouped(a, w->map_len));
 	fprintf(f, "  %-12s %zu (%s)\n", "tensors", w->tensor.n, dtypes_used(a, w));
@@ -127,7 +127,7 @@ weights_print_json(FILE *f, const Weights *w)
 	put(o, "family", kin_info[w->family.kin].name);
 	put(o, "scale", w->family.scale ? arena_printf(a, "%c", w->family.scale) : NULL);
 	put(o, "task", w->family.task);
-	put(o, "spec", kin_info[w->family.kin].spec);
+	put(o, "model", kin_info[w->family.kin].model);
 	json_object_set_new(o, "folded", json_boolean(w->family.folded));
 	json_object_set_new(o, "nc", json_integer(w->nc));
 	json_object_set_new(o, "imgsz", w->imgsz ? json_integer(w->imgsz) : json_null());

@@ -31,13 +31,13 @@ typedef struct WTensor {
 
 /* Which network the tensors belong to, from their names and shapes alone. */
 typedef enum Kin {
-#define KIN(NAME, name, says, spec) KIN_##NAME,
+#define KIN(NAME, name, says, model) KIN_##NAME,
 #include "weights/kin.def"
 #undef KIN
 	KIN_COUNT
 } Kin;
 
-typedef struct KinInfo { const char *name, *says, *spec; } KinInfo;
+typedef struct KinInfo { const char *name, *says, *model; } KinInfo;
 extern const KinInfo kin_info[KIN_COUNT];
 Kin kin_named(const char *name);        /* "turbo"; KIN_UNKNOWN if there is none */
 

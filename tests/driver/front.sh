@@ -104,4 +104,28 @@ if command -v bash >/dev/null; then
 	completes "yolo12c fmt check = t" "true"
 	completes "yolo12c complete f" "fish"
 fi
+if command -v fish >/dev/null; then
+	# fish_completes LINE WANTED
+	fish_completes() {
+		got=$(HOME=$tmp fish --no-config -c "source $tmp/complete.fish; complete -C '$1'" | cut -f1 | tr '\n' ' ')
+		[ "$got" = "$2 " ] || fail "completion of '$1' in fish is '$got', not '$2'"
+	}
+	fish_completes "yolo12c pre" "predict"
+	fish_completes "yolo12c predict con" "conf="
+	fish_completes "yolo12c info scale=" "scale=l scale=m scale=n scale=s scale=x"
+	fish_completes "yolo12c predict weights=$tmp/a.y" "weights=$tmp/a.y12"
+fi
+if command -v zsh >/dev/null; then
+	# what _describe and compadd would be given
+	zsh_completes() {
+		got=$(zsh -f -c "_describe() { shift \$((\$# > 2 ? 1 : 0)); print -r -- \${(P)2%%:*} }; compadd() { shift; print -r -- \$* }
+			compset() { [[ \${words[CURRENT]} = *=* ]] }; _files() { print files }
+			words=($1) CURRENT=$2; . $tmp/complete.zsh")
+		case " $(echo $got) " in *" $3 "*) ;; *) fail "completion of '$1' in zsh is '$got', without '$3'" ;; esac
+	}
+	zsh_completes "yolo12c pre" 2 predict
+	zsh_completes "yolo12c predict con" 3 conf=
+	zsh_completes "yolo12c info scale=" 3 "n s m l x"
+	zsh_completes "yolo12c predict weights=a" 3 files
+fi
 exit $bad

@@ -289,7 +289,7 @@ test_bind_says_why(void **state)
 		{ "{" T("model.0.conv.weight", "[16,3,1,1]", 0, 96) "," T("model.0.bn.weight", "[16]", 96, 128) ","
 		  T("model.6.m.0.0.attn.qkv.conv.weight", "[6,2,1,1]", 128, 152) ","
 		  T("model.6.m.0.0.attn.pe.conv.bias", "[2]", 152, 156) "}", 156,
-		  "this is a v1.0 checkpoint (attn.qkv, 7x7 pe with bias): use models/yolov12-v1.y12" },
+		  "this is a v1.0 checkpoint (attn.qkv, 7x7 pe with bias): write model=yolov12-v1 scale=n" },
 		{ "{" T("model.0.conv.weight", "[32,3,1,1]", 0, 192) "," T("model.0.bn.weight", "[32]", 192, 256) ","
 		  T("model.6.m.0.0.attn.qk.conv.weight", "[4,2,1,1]", 256, 272) "}", 272,
 		  "the file is of scale s, the model of scale n: use scale=s" },
