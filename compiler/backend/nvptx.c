@@ -9,7 +9,8 @@
  *
  * LLVM ends the process when it cannot select an instruction, so every op that some GPU lacks is asked
  * for in the target's row before it is emitted, and refused in words.  sm_75 gets its
- * own ways: mma m16n8k16 is two of m16n8k8, and a cp_async is a load and a store, whose wait is nothing.
+ * own ways: mma m16n8k16 is two of m16n8k8, m16n8k32 of s8 four of m8n8k16, and a cp_async is a load and a
+ * store, whose wait is nothing.
  *
  * Mathematics.  Kernels that only write 16-bit numbers take the hardware's approximations; all
  * others those that are good for f32:
@@ -497,21 +498,20 @@ cp_group(Emit *e, const KInst *i)
 
 /* ---- tensor cores ---------------------------------------------------------------------------- */
 
-/* four words, as the 16-bit numbers that they are */
+/* four words, as the numbers that lie in them */
 static LVal
-halves(Emit *e, KType t, LVal words)
+unpacked(Emit *e, KType t, LVal words)
 {
-	LLVMTypeRef pair = LLVMVectorType(emit_scalar(e, (KScalar)t.s), 2);
+	int per = t.lanes / 4;
+	LLVMTypeRef scalar = emit_scalar(e, (KScalar)t.s), piece = per > 1 ? LLVMVectorType(scalar, (unsigned)per) : scalar;
 	LVal x[K_LANES_MAX];
 
-	for (int i = 0; i < t.lanes; i++) {
-		if (i % 2 == 0)
-			x[i] = LLVMBuildBitCast(e->b, LLVMBuildExtractValue(e->b, words, (unsigned)i / 2, ""), pair, "");
-		else
-			x[i] = x[i - 1];
+	for (int i = 0; i < 4; i++) {
+		LVal word = LLVMBuildBitCast(e->b, LLVMBuildExtractValue(e->b, words, (unsigned)i, ""), piece, "");
+
+		for (int j = 0; j < per; j++)
+			x[i * per + j] = per > 1 ? element(e, word, j) : word;
 	}
-	for (int i = 0; i < t.lanes; i++)
-		x[i] = element(e, x[i], i % 2);
 	return vector(e, t, x);
 }
 
@@ -525,29 +525,41 @@ ldmatrix(Emit *e, const KInst *i)
 
 	if (LLVMIsACallInst(r))
 		convergent(e, r);
-	return halves(e, type_of(e, i->dst), r);
+	return unpacked(e, type_of(e, i->dst), r);
 }
 
-/* One instruction: na registers of a from the ia-th, nb of b, each of `per` lanes and of type ty. */
+/* As a register of an instruction: f32 is for tf32, whose low bits the hardware would drop, not round; equal ones are
+ * rounded once, since a product takes its operands from few registers. */
 static LVal
-mma_once(Emit *e, const char *name, LLVMTypeRef ty, int per, LVal a, int ia, int na, LVal b, int ib, int nb, LVal c)
+operand(Emit *e, LVal x, LLVMTypeRef ty)
 {
-	LVal arg[10], out[4], r;
+	if (LLVMGetTypeKind(LLVMTypeOf(x)) == LLVMFloatTypeKind)
+		return emit_call(e, "llvm.nvvm.f2tf32.rna", NULL, 0, &x, 1);
+	return LLVMTypeOf(x) == ty ? x : LLVMBuildBitCast(e->b, x, ty, "");
+}
+
+/* What one instruction takes: na registers of a from the ia-th, nb of b, each of `per` lanes and of type ty;
+ * nc numbers of c from the ic-th, which it replaces. */
+typedef struct Mma { const char *name; LLVMTypeRef ty; int per, ia, na, ib, nb, ic, nc; } Mma;
+
+static LVal
+mma_once(Emit *e, const Mma *m, LVal a, LVal b, LVal c)
+{
+	LVal arg[10], r;
 	int n = 0;
 
-	for (int i = 0; i < na + nb; i++) {
-		LVal x = i < na ? a : b;
-		int first = (i < na ? ia + i : ib + i - na) * per;
+	for (int i = 0; i < m->na + m->nb; i++) {
+		LVal x = i < m->na ? a : b;
+		int first = (i < m->na ? m->ia + i : m->ib + i - m->na) * m->per;
 
-		x = per == 1 ? element(e, x, first) : part(e, x, first, per);
-		arg[n++] = LLVMTypeOf(x) == ty ? x : LLVMBuildBitCast(e->b, x, ty, "");
+		arg[n++] = operand(e, m->per == 1 ? element(e, x, first) : part(e, x, first, m->per), m->ty);
 	}
-	for (int i = 0; i < 4; i++)
-		arg[n++] = element(e, c, i);
-	r = together(e, name, arg, (unsigned)n);
-	for (int i = 0; i < 4; i++)
-		out[i] = LLVMBuildExtractValue(e->b, r, (unsigned)i, "");
-	return vector(e, kt(KS_F32, 4), out);
+	for (int i = 0; i < m->nc; i++)
+		arg[n++] = element(e, c, m->ic + i);
+	r = together(e, m->name, arg, (unsigned)n);
+	for (int i = 0; i < m->nc; i++)
+		c = LLVMBuildInsertElement(e->b, c, LLVMBuildExtractValue(e->b, r, (unsigned)i, ""), i32(e, m->ic + i), "");
+	return c;
 }
 
 static LVal
@@ -556,20 +568,30 @@ mma(Emit *e, const KInst *i)
 	KScalar s = (KScalar)type_of(e, i->a[0]).s;
 	LVal a = emit_get(e, i->a[0]), b = emit_get(e, i->a[1]), c = emit_get(e, i->a[2]);
 	LLVMTypeRef word = i32_type(e), pair = half2_type(e);
+	bool wide = e->t->mma == MMA_M16N8K16;
 
-	if (e->t->mma == MMA_NONE || (s != KS_F16 && !has(e, GPU_BF16))) {
-		emit_error(e, "%s has no tensor cores for %s", e->t->name, kscalar_name[s]);
+	if (e->t->mma == MMA_NONE || (s == KS_BF16 && !has(e, GPU_BF16)) || (s == KS_F32 && !has(e, GPU_TF32))) {
+		emit_error(e, "%s has no tensor cores for %s", e->t->name, s == KS_F32 ? "tf32" : kscalar_name[s]);
 		return c;
 	}
 	if (s == KS_F32)
-		return mma_once(e, "llvm.nvvm.mma.m16n8k8.row.col.tf32", word, 1, a, 0, 4, b, 0, 2, c);
+		return mma_once(e, &(Mma){ "llvm.nvvm.mma.m16n8k8.row.col.tf32", word, 1, 0, 4, 0, 2, 0, 4 }, a, b, c);
 	if (s == KS_BF16)
-		return mma_once(e, "llvm.nvvm.mma.m16n8k16.row.col.bf16", word, 2, a, 0, 4, b, 0, 2, c);
-	if (e->t->mma == MMA_M16N8K16)
-		return mma_once(e, "llvm.nvvm.mma.m16n8k16.row.col.f32.f32", pair, 2, a, 0, 4, b, 0, 2, c);
-	/* columns 0 .. 7 of A are its registers 0 and 1, rows 0 .. 7 of B register 0 */
-	c = mma_once(e, "llvm.nvvm.mma.m16n8k8.row.col.f32.f32", pair, 2, a, 0, 2, b, 0, 1, c);
-	return mma_once(e, "llvm.nvvm.mma.m16n8k8.row.col.f32.f32", pair, 2, a, 2, 2, b, 1, 1, c);
+		return mma_once(e, &(Mma){ "llvm.nvvm.mma.m16n8k16.row.col.bf16", word, 2, 0, 4, 0, 2, 0, 4 }, a, b, c);
+	if (s == KS_U8 && wide)
+		return mma_once(e, &(Mma){ "llvm.nvvm.mma.m16n8k32.row.col.s8", word, 4, 0, 4, 0, 2, 0, 4 }, a, b, c);
+	if (s == KS_F16 && wide)
+		return mma_once(e, &(Mma){ "llvm.nvvm.mma.m16n8k16.row.col.f32.f32", pair, 2, 0, 4, 0, 2, 0, 4 }, a, b, c);
+	/* sm_75.  Registers 0 and 1 of A are rows 0 .. 7 and 8 .. 15 of the first half of the columns, register 0 of B
+	 * is the first half of its rows; numbers 0 and 1 of C are in rows 0 .. 7 */
+	for (int k = 0; k < 2; k++)
+		if (s == KS_F16)
+			c = mma_once(e, &(Mma){ "llvm.nvvm.mma.m16n8k8.row.col.f32.f32", pair, 2, 2 * k, 2, k, 1, 0, 4 }, a, b, c);
+		else
+			for (int h = 0; h < 2; h++)
+				c = mma_once(e, &(Mma){ "llvm.nvvm.mma.m8n8k16.row.col.s8", word, 4, 2 * k + h, 1, k, 1, 2 * h, 2 },
+				             a, b, c);
+	return c;
 }
 
 /* ---- Hopper: the copy engine and warpgroups: inline assembly, since LLVM has no intrinsics ------------ */

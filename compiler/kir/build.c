@@ -601,7 +601,7 @@ k_vote_any(KBuild *b, Reg x)
 Reg
 k_ldmatrix(KBuild *b, uint32_t shared, Reg index, bool transposed)
 {
-	return emit_new(b, kt(scalar_in(b, shared), 8),
+	return emit_new(b, kt(scalar_in(b, shared), 16 / dtype_info[b->k->buf.p[shared - 1].dt].bytes),
 	                (KInst){ .op = K_ldmatrix, .a = { index }, .buf = shared, .imm = transposed });
 }
 

@@ -26,6 +26,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include <math.h>
+
 #include "kir/run.h"
 
 #define MAX_REGISTER_BYTES ((uint64_t)1 << 31)
@@ -859,26 +861,31 @@ static State
 ldmatrix(Run *r, const Op *op, uint32_t first)
 {
 	Memory *m = &r->mem[op->buf];
-	float x[4][8][8];
+	int64_t per = 16 / dtype_info[m->b->dt].bytes;
+	size_t cell = kcell_bytes[kscalar_of(m->b->dt)], piece = cell * (size_t)per / 4;
+	unsigned char x[4][8][8 * sizeof(float)];
 
 	for (uint32_t l = 0; l < KIR_WARP; l++) {
 		int64_t at = get_int(r->file + (size_t)(first + l) * r->cells + op->a, KS_IX);
 
-		if (run_read(r, op, first + l, m, at, 8) == FAILED)
+		if (run_read(r, op, first + l, m, at, per) == FAILED)
 			return FAILED;
-		if (at % 8)
+		if (at % per)
 			return run_fail(r, op, first + l, "element %" PRId64 " of %s is not aligned to 16 bytes", at,
 			            m->b->name);
-		to_cells(m->b->dt, (void *)x[l / 8][l % 8], element(m, first + l, at), 8);
+		to_cells(m->b->dt, x[l / 8][l % 8], element(m, first + l, at), per);
 	}
 	for (uint32_t l = 0; l < KIR_WARP; l++) {
-		float *d = (void *)(r->file + (size_t)(first + l) * r->cells + op->d);
+		unsigned char *d = r->file + (size_t)(first + l) * r->cells + op->d;
 		uint32_t g = l / 4, q = l % 4;
 
-		for (uint32_t i = 0; i < 8; i++) {
-			uint32_t column = 2 * q + i % 2;
-
-			d[i] = op->imm ? x[i / 2][column][g] : x[i / 2][g][column];
+		for (uint32_t i = 0; i < 4; i++, d += piece) {
+			if (!op->imm) {
+				memcpy(d, x[i][g] + q * piece, piece);
+				continue;
+			}
+			memcpy(d, x[i][2 * q] + g * cell, cell);
+			memcpy(d + cell, x[i][2 * q + 1] + g * cell, cell);
 		}
 	}
 	return READY;
@@ -890,18 +897,25 @@ ldmatrix(Run *r, const Op *op, uint32_t first)
  *     B 16 x 8    b0 b1: 2q, g   b2 b3: 2q + 8, g
  *     C 16 x 8    c0 c1: g, 2q   c2 c3: g + 8, 2q
  *
- * and for tf32
+ * for tf32
  *
  *     A 16 x 8    a0: g, q   a1: g + 8, q   a2: g, q + 4   a3: g + 8, q + 4
  *     B 8 x 8     b0: q, g   b1: q + 4, g
+ *
+ * and for s8, four bytes where f16 has two
+ *
+ *     A 16 x 32   a0 … a3: g, 4q   a4 … a7: g + 8, 4q   a8 … a11: g, 4q + 16   a12 … a15: g + 8, 4q + 16
+ *     B 32 x 8    b0 … b3: 4q, g   b4 … b7: 4q + 16, g
  */
 static float
 tf32(float x)
 {
 	uint32_t bits;
 
+	if (!isfinite(x))
+		return x;
 	memcpy(&bits, &x, sizeof(bits));
-	bits &= ~UINT32_C(0x1fff);
+	bits = (bits + 0x1000) & ~UINT32_C(0x1fff);
 	memcpy(&x, &bits, sizeof(bits));
 	return x;
 }
@@ -948,10 +962,46 @@ mma(Run *r, const Op *op, uint32_t first)
 }
 
 static State
+mma_s8(Run *r, const Op *op, uint32_t first)
+{
+	int8_t a[16][32], b[32][8];
+	int32_t c[16][8];
+
+	for (int l = 0; l < KIR_WARP; l++) {
+		unsigned char *reg = r->file + (first + (size_t)l) * r->cells;
+		const int8_t *x = (const void *)(reg + op->a), *y = (const void *)(reg + op->b);
+		const int32_t *z = (const void *)(reg + op->c);
+		int g = l / 4, q = l % 4;
+
+		for (int i = 0; i < 16; i++)
+			a[g + 8 * (i >> 2 & 1)][4 * q + (i & 3) + 16 * (i >> 3)] = x[i];
+		for (int i = 0; i < 8; i++)
+			b[4 * q + (i & 3) + 16 * (i >> 2)][g] = y[i];
+		for (int i = 0; i < 4; i++)
+			c[g + 8 * (i >> 1)][2 * q + (i & 1)] = z[i];
+	}
+	for (int i = 0; i < 16; i++)
+		for (int j = 0; j < 8; j++) {
+			uint32_t sum = (uint32_t)c[i][j];
+
+			for (int k = 0; k < 32; k++)
+				sum += (uint32_t)(a[i][k] * b[k][j]);
+			c[i][j] = (int32_t)sum;
+		}
+	for (int l = 0; l < KIR_WARP; l++) {
+		int32_t *z = (void *)(r->file + (first + (size_t)l) * r->cells + op->d);
+
+		for (int i = 0; i < 4; i++)
+			z[i] = c[l / 4 + 8 * (i >> 1)][2 * (l % 4) + (i & 1)];
+	}
+	return READY;
+}
+
+static State
 meet(Run *r, const Op *op, uint32_t first, uint32_t n)
 {
 	switch ((Code)op->code) {
-	case C_MMA: return mma(r, op, first);
+	case C_MMA: return op->s == KS_U8 ? mma_s8(r, op, first) : mma(r, op, first);
 	case C_LDMATRIX: return ldmatrix(r, op, first);
 	case C_VOTE_ANY: return vote_any(r, op, first, n);
 	default: return shuffle(r, op, first, n);

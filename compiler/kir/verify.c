@@ -412,27 +412,31 @@ check_cp_async(Verify *v, const KInst *i)
 static bool
 check_mma(Verify *v, const KInst *i)
 {
-	KScalar a = (KScalar)type_of(v, i->a[0]).s, s = a == KS_BF16 || a == KS_F32 ? a : KS_F16;
-	int lanes = s == KS_F32 ? 4 : 8;
+	KScalar a = (KScalar)type_of(v, i->a[0]).s, s = a == KS_BF16 || a == KS_F32 || a == KS_U8 ? a : KS_F16;
+	int lanes = s == KS_F32 ? 4 : s == KS_U8 ? 16 : 8;
+	KType sum = kt(s == KS_U8 ? KS_I32 : KS_F32, 4);
 
 	return want(v, "A", type_of(v, i->a[0]), kt(s, lanes)) &&
 	       want(v, "B", type_of(v, i->a[1]), kt(s, lanes / 2)) &&
-	       want(v, "C", type_of(v, i->a[2]), kt(KS_F32, 4)) &&
-	       want(v, "the register", type_of(v, i->dst), kt(KS_F32, 4));
+	       want(v, "C", type_of(v, i->a[2]), sum) && want(v, "the register", type_of(v, i->dst), sum);
 }
 
 static bool
 check_ldmatrix(Verify *v, const KInst *i)
 {
 	const KBuf *b = &v->k->buf.p[i->buf - 1];
+	bool halves = b->dt == DT_F16 || b->dt == DT_BF16;
+	int lanes = 16 / dtype_info[b->dt].bytes;
 
-	if (b->space != KSPACE_SHARED || (b->dt != DT_F16 && b->dt != DT_BF16))
-		return fail(v, "%s is not shared memory of f16 or bf16", b->name);
+	if (b->space != KSPACE_SHARED || (!halves && b->dt != DT_F32 && b->dt != DT_U8))
+		return fail(v, "%s is not shared memory of f16, bf16, f32 or u8", b->name);
 	if (i->imm != 0 && i->imm != 1)
 		return fail(v, "transposed is 0 or 1, not %" PRId64, i->imm);
+	if (i->imm && !halves)
+		return fail(v, "only 16-bit reals are transposed, and %s is %s", b->name, dtype_info[b->dt].name);
 	return want(v, "the index", type_of(v, i->a[0]), kt(KS_IX, 1)) &&
-	       want(v, "the register", type_of(v, i->dst), kt(kscalar_of(b->dt), 8)) &&
-	       check_index(v, i->buf, i->a[0], 8);
+	       want(v, "the register", type_of(v, i->dst), kt(kscalar_of(b->dt), lanes)) &&
+	       check_index(v, i->buf, i->a[0], lanes);
 }
 
 /* buf[index] is an mbarrier */

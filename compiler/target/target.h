@@ -15,13 +15,14 @@
 typedef enum TargetKind { TARGET_HOST, TARGET_GPU } TargetKind;
 typedef enum TargetArch { ARCH_X86_64, ARCH_AARCH64, ARCH_NVPTX } TargetArch;
 
-/* mma.sync shapes for f16 operands and f32 sums */
+/* mma.sync shapes: M16N8K8 (sm_75) goes with m8n8k16 for s8, M16N8K16 with m16n8k32 */
 typedef enum TargetMma { MMA_NONE, MMA_M16N8K8, MMA_M16N8K16 } TargetMma;
 
 /* what a GPU has, bits of Target.has */
 enum {
 	GPU_CP_ASYNC = 1 << 0,          /* asynchronous copies to shared memory */
 	GPU_BF16 = 1 << 1,              /* bf16 in mma and arithmetic */
+	GPU_TF32 = 1 << 6,              /* tf32 in mma */
 	GPU_TMA = 1 << 2,               /* bulk tensor copies, mbarrier transactions */
 	GPU_CLUSTER = 1 << 3,           /* clusters and distributed shared memory */
 	GPU_PDL = 1 << 4,               /* programmatic dependent launch */

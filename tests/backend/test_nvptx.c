@@ -468,8 +468,9 @@ check_gemm(const Case *x, DType dt, int64_t M, int64_t N, int64_t K)
 static void
 fragments_case(Cases *c)
 {
-	Case x = { .error = 1e-3, .needs = GPU_BF16,
-	           .expect = { "mma.sync.aligned.m16n8k8.row.col.f32.tf32", "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16" } };
+	Case x = { .error = 1e-5, .needs = GPU_TF32,
+	           .expect = { "mma.sync.aligned.m16n8k8.row.col.f32.tf32", "ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16",
+	                       "cvt.rna.tf32.f32" } };
 	KBuild *b = k_begin(c->a, "fragments");
 	uint32_t ba = k_param(b, "a", DT_F32, 128, false), bb = k_param(b, "b", DT_F32, 64, false);
 	uint32_t bh = k_param(b, "h", DT_F16, 256, false), bd = k_param(b, "d", DT_F32, 128, true);
@@ -497,6 +498,64 @@ fragments_case(Cases *c)
 	arg(c, &x, DT_F32, 128, 0, 1);
 	arg(c, &x, DT_F16, 256, 0, 1);
 	vec_push(c->a, &c->v, x);
+}
+
+/* d[16][8] = c[16][8] + a[16][64] b[8][64]^T, of bytes that are signed, by one warp: two steps of 32 */
+static void
+bytes_case(Cases *c)
+{
+	Case x = { .error = 0, .expect = { "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32",
+	                                   "ldmatrix.sync.aligned.m8n8.x4.shared.b16" } };
+	KBuild *b = k_begin(c->a, "bytes");
+	uint32_t ba = k_param(b, "a", DT_U8, 1024, false), bb = k_param(b, "b", DT_U8, 512, false);
+	uint32_t bc = k_param(b, "c", DT_I32, 128, false), bd = k_param(b, "d", DT_I32, 128, true);
+	uint32_t sa = k_buffer(b, "sa", KSPACE_SHARED, DT_U8, 1024), sb = k_buffer(b, "sb", KSPACE_SHARED, DT_U8, 512);
+	Reg lane = k_axis(b, KAXIS_LANE), sum = k_var(b, kt(KS_I32, 4)), at[4], one = k_int(b, KS_I1, 1);
+	Reg g = k_op(b, K_shr, lane, k_ix(b, 2), 0), q = k_op(b, K_and, lane, k_ix(b, 3), 0);
+	Reg low3 = k_op(b, K_and, lane, k_ix(b, 7), 0), low4 = k_op(b, K_and, lane, k_ix(b, 15), 0);
+	Reg mid = k_op(b, K_and, k_op(b, K_shr, lane, k_ix(b, 3), 0), k_ix(b, 1), 0), high = k_op(b, K_shr, lane, k_ix(b, 4), 0);
+
+	k_align(b, ba, 16);
+	k_align(b, bb, 16);
+	k_threads(b, 32, 1, 1);
+	for (int i = 0; i < 2; i++)
+		k_cp_async(b, sa, k_addi(b, k_muli(b, lane, 16), 512 * i), ba, k_addi(b, k_muli(b, lane, 16), 512 * i), 16, one);
+	k_cp_async(b, sb, k_muli(b, lane, 16), bb, k_muli(b, lane, 16), 16, one);
+	k_sync(b, K_cp_commit, 0);
+	k_sync(b, K_cp_wait, 0);
+	k_sync(b, K_barrier, 0);
+	for (int i = 0; i < 4; i++)
+		at[i] = k_add(b, k_muli(b, k_addi(b, g, i / 2 * 8), 8), k_addi(b, k_muli(b, q, 2), i % 2));
+	k_mov_to(b, sum, k_join(b, k_load(b, bc, at[0], 2), k_load(b, bc, at[2], 2)));
+	/* of B, both steps at once: four pieces of 16 bytes of 8 rows */
+	Reg fb = k_ldmatrix(b, sb, k_add(b, k_muli(b, low3, 64), k_add(b, k_muli(b, mid, 16), k_muli(b, high, 32))), false);
+	for (int k = 0; k < 2; k++)
+		k_mma_to(b, sum, k_ldmatrix(b, sa, k_add(b, k_muli(b, low4, 64), k_addi(b, k_muli(b, high, 16), 32 * k)), false),
+		         k_part(b, fb, 8 * k, 8), sum);
+	k_store(b, bd, at[0], k_part(b, sum, 0, 2));
+	k_store(b, bd, at[2], k_part(b, sum, 2, 2));
+	x.k = k_end(b);
+	arg(c, &x, DT_U8, 1024, 0, 256);
+	arg(c, &x, DT_U8, 512, 0, 256);
+	arg(c, &x, DT_I32, 128, -100000, 100000);
+	arg(c, &x, DT_I32, 128, 0, 1);
+	vec_push(c->a, &c->v, x);
+}
+
+static void
+check_bytes(const Case *x)
+{
+	const int8_t *a = x->arg[0].data, *b = x->arg[1].data;
+	const int32_t *c = x->arg[2].data, *d = x->arg[3].data;
+
+	for (int i = 0; i < 16; i++)
+		for (int j = 0; j < 8; j++) {
+			int32_t sum = c[8 * i + j];
+
+			for (int k = 0; k < 64; k++)
+				sum += a[64 * i + k] * b[64 * j + k];
+			assert_int_equal(d[8 * i + j], sum);
+		}
 }
 
 /* ---- Hopper ----------------------------------------------------------------------------------------
@@ -687,6 +746,7 @@ make_cases(Cases *c)
 	copies_case(c);
 	atomics_case(c);
 	fragments_case(c);
+	bytes_case(c);
 	for (int i = 0; i < 2; i++) {
 		gemm_case(c, gemm_type[i], 100, 64, 96);
 		gemm_case(c, gemm_type[i], 64, 64, 32);
@@ -736,6 +796,7 @@ interpreted(void **state)
 		check_gemm(find(&c, arena_printf(c.a, "gemm_%s_96", type)), gemm_type[i], 100, 64, 96);
 		check_gemm(find(&c, arena_printf(c.a, "gemm_%s_32", type)), gemm_type[i], 64, 64, 32);
 	}
+	check_bytes(find(&c, "bytes"));
 	check_gemm(find(&c, "hopper_gemm"), DT_F16, 200, 128, 320);
 	check_conv(find(&c, "hopper_conv"), &convs[0]);
 	check_conv(find(&c, "hopper_conv_s2"), &convs[1]);

@@ -691,7 +691,7 @@ lanes_and_warps(void **state)
 	arena_free(a);
 }
 
-/* one m16n8k8 of tf32: small integers are exact, and bits below the tenth are not seen */
+/* one m16n8k8 of tf32: small integers are exact, and bits below the tenth are rounded away */
 static void
 tensor_cores_tf32(void **state)
 {
@@ -727,6 +727,103 @@ tensor_cores_tf32(void **state)
 			for (int l = 0; l < 8; l++)
 				sum += (float)((8 * i + l) * 7 % 23 - 11) * b[8 * l + j];
 			assert_true(sum == d[8 * i + j]);
+		}
+	arena_free(m);
+}
+
+/* to nearest, ties away from zero; A and B come by ldmatrix, as rows of 16 bytes; the first column of A B is A */
+static void
+tf32_rounds(void **state)
+{
+	(void)state;
+	static const float from[16] = { 1 + 0x1p-11f, 1 + 0x1.8p-11f, -1 - 0x1p-11f, 1 + 0x1.ffp-12f, 0x1.fffp7f, INFINITY, NAN,
+	                                3, -0.0f, 0x1p-130f, -5, 1 + 0x1p-10f, 7, 8, 9, 10 };
+	static const float to[16] = { 1 + 0x1p-10f, 1 + 0x1p-10f, -1 - 0x1p-10f, 1, 0x1p8f, INFINITY, NAN,
+	                              3, 0, 0x1p-130f, -5, 1 + 0x1p-10f, 7, 8, 9, 10 };
+	Arena *m = arena_new();
+	float a[128] = { 0 }, b[64] = { 0 }, d[128];
+	KBuild *k = k_begin(m, "round");
+	uint32_t ba = k_param(k, "a", DT_F32, 128, false), bb = k_param(k, "b", DT_F32, 64, false);
+	uint32_t bd = k_param(k, "d", DT_F32, 128, true);
+	uint32_t sa = k_buffer(k, "sa", KSPACE_SHARED, DT_F32, 128), sb = k_buffer(k, "sb", KSPACE_SHARED, DT_F32, 64);
+
+	k_threads(k, 32, 1, 1);
+	Reg lane = k_axis(k, KAXIS_LANE), fa, fb, r;
+	Reg g = k_op(k, K_shr, lane, k_ix(k, 2), 0), q = k_op(k, K_and, lane, k_ix(k, 3), 0);
+	k_store(k, sa, k_muli(k, lane, 4), k_load(k, ba, k_muli(k, lane, 4), 4));
+	k_store(k, sb, k_muli(k, lane, 2), k_load(k, bb, k_muli(k, lane, 2), 2));
+	k_sync(k, K_barrier, 0);
+	Reg low = k_op(k, K_and, lane, k_ix(k, 7), 0), mid = k_op(k, K_and, k_op(k, K_shr, lane, k_ix(k, 3), 0), k_ix(k, 1), 0);
+	Reg high = k_op(k, K_shr, lane, k_ix(k, 4), 0);
+	fa = k_ldmatrix(k, sa, k_add(k, k_muli(k, k_add(k, low, k_muli(k, mid, 8)), 8), k_muli(k, high, 4)), false);
+	fb = k_part(k, k_ldmatrix(k, sb, k_add(k, k_muli(k, low, 8), k_muli(k, mid, 4)), false), 0, 2);
+	r = k_mma(k, fa, fb, k_real(k, kt(KS_F32, 4), 0));
+	for (int i = 0; i < 4; i++)
+		k_store(k, bd, k_add(k, k_muli(k, k_addi(k, g, i / 2 * 8), 8), k_addi(k, k_muli(k, q, 2), i % 2)),
+		        k_lane(k, r, i));
+	for (int i = 0; i < 16; i++)
+		a[8 * i + i % 8] = from[i];
+	for (int i = 0; i < 8; i++)
+		b[i] = 1;                       /* column 0, all of its rows */
+	KArg arg[3] = { ARG(a), ARG(b), ARG(d) };
+	assert_null(kit_run(m, k_end(k), arg, 3));
+	for (int i = 0; i < 16; i++)
+		assert_true(d[8 * i] == to[i] || (isnan(d[8 * i]) && isnan(to[i])));
+	arena_free(m);
+}
+
+/* one m16n8k32 of s8: bytes are signed, sums are exact, and wrap; the loads are written from the manual's formulas */
+static void
+tensor_cores_s8(void **state)
+{
+	(void)state;
+	Arena *m = arena_new();
+	uint8_t a[512], b[256];
+	int32_t c[128], d[128];
+	KBuild *k = k_begin(m, "s8");
+	uint32_t ba = k_param(k, "a", DT_U8, 512, false), bb = k_param(k, "b", DT_U8, 256, false);
+	uint32_t bc = k_param(k, "c", DT_I32, 128, false), bd = k_param(k, "d", DT_I32, 128, true);
+	uint32_t fa = k_buffer(k, "fa", KSPACE_LOCAL, DT_U8, 16), fb = k_buffer(k, "fb", KSPACE_LOCAL, DT_U8, 8);
+	uint32_t fc = k_buffer(k, "fc", KSPACE_LOCAL, DT_I32, 4);
+	Reg at[4], zero = k_ix(k, 0);
+
+	k_threads(k, 32, 1, 1);
+	Reg lane = k_axis(k, KAXIS_LANE);
+	Reg group = k_op(k, K_shr, lane, k_ix(k, 2), 0), quad = k_op(k, K_and, lane, k_ix(k, 3), 0);
+	for (int i = 0; i < 16; i++) {
+		Reg row = (i >= 0 && i < 4) || (i >= 8 && i < 12) ? group : k_addi(k, group, 8);
+		Reg col = k_addi(k, k_muli(k, quad, 4), (i & 3) + (i >= 8 ? 16 : 0));
+
+		k_store(k, fa, k_ix(k, i), k_load(k, ba, k_add(k, k_muli(k, row, 32), col), 1));
+	}
+	for (int i = 0; i < 8; i++) {
+		Reg row = k_addi(k, k_muli(k, quad, 4), (i & 3) + (i >= 4 ? 16 : 0));
+
+		k_store(k, fb, k_ix(k, i), k_load(k, bb, k_add(k, k_muli(k, row, 8), group), 1));
+	}
+	for (int i = 0; i < 4; i++) {
+		at[i] = k_add(k, k_muli(k, i < 2 ? group : k_addi(k, group, 8), 8), k_addi(k, k_muli(k, quad, 2), i & 1));
+		k_store(k, fc, k_ix(k, i), k_load(k, bc, at[i], 1));
+	}
+	Reg r = k_mma(k, k_load(k, fa, zero, 16), k_load(k, fb, zero, 8), k_load(k, fc, zero, 4));
+	for (int i = 0; i < 4; i++)
+		k_store(k, bd, at[i], k_lane(k, r, i));
+
+	for (int i = 0; i < 512; i++)
+		a[i] = (uint8_t)(i * 37 + i / 32);
+	for (int i = 0; i < 256; i++)
+		b[i] = (uint8_t)(i * 91 + 5);
+	for (int i = 0; i < 128; i++)
+		c[i] = i < 8 ? INT32_MAX : i < 16 ? INT32_MIN : 1000 * i - 50000;
+	KArg arg[4] = { ARG(a), ARG(b), ARG(c), ARG(d) };
+	assert_null(kit_run(m, k_end(k), arg, 4));
+	for (int i = 0; i < 16; i++)
+		for (int j = 0; j < 8; j++) {
+			int64_t sum = c[8 * i + j];
+
+			for (int l = 0; l < 32; l++)
+				sum += (int8_t)a[32 * i + l] * (int8_t)b[8 * l + j];
+			assert_int_equal(d[8 * i + j], (int32_t)(uint32_t)(uint64_t)sum);
 		}
 	arena_free(m);
 }
@@ -837,7 +934,7 @@ main(void)
 		cmocka_unit_test(lanes_and_warps),
 		cmocka_unit_test(matrices),
 		cmocka_unit_test(shared_mistakes),
-		cmocka_unit_test(tensor_cores_tf32),
+		cmocka_unit_test(tensor_cores_tf32), cmocka_unit_test(tf32_rounds), cmocka_unit_test(tensor_cores_s8),
 		cmocka_unit_test(tensor_cores),
 		cmocka_unit_test(asynchronous_copies),
 		cmocka_unit_test(copies_need_a_barrier_after_the_wait),

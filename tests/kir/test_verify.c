@@ -194,8 +194,17 @@ threads(void **state)
 		{ "%10:f16x8 = const 0\n %11:f16x4 = const 0\n %12:f32x4 = const 0\n %13:f32x4 = mma %11, %11, %12",
 		  "A is f16x4, not f16x8" },
 		{ "%10:f32x4 = const 0\n %11:f32x2 = const 0\n %13:f32x4 = mma %10, %11, %10", NULL },
+		{ "%10:u8x16 = const 0\n %11:u8x8 = const 0\n %12:i32x4 = const 0\n %13:i32x4 = mma %10, %11, %12", NULL },
+		{ "%10:u8x16 = const 0\n %11:u8x8 = const 0\n %12:f32x4 = const 0\n %13:f32x4 = mma %10, %11, %12",
+		  "C is f32x4, not i32x4" },
+		{ "%10:u8x16 = const 0\n %12:i32x4 = const 0\n %13:i32x4 = mma %10, %10, %12", "B is u8x16, not u8x8" },
 		{ "%10:f16x8 = ldmatrix h[%3]", NULL },
-		{ "%10:f16x8 = ldmatrix s[%3]", "s is not shared memory of f16 or bf16" },
+		{ "%10:f32x4 = ldmatrix s[%3]", NULL },
+		{ "%10:u8x16 = ldmatrix u[%3]", NULL },
+		{ "%10:f16x8 = ldmatrix s[%3]", "the register is f16x8, not f32x4" },
+		{ "%10:f32x4 = ldmatrix s[%3] transposed", "only 16-bit reals are transposed, and s is f32" },
+		{ "%10:i32x4 = ldmatrix i[%3]", "i is not shared memory of f16, bf16, f32 or u8" },
+		{ "%10:f32x4 = ldmatrix t[%3]", "t is not shared memory of f16, bf16, f32 or u8" },
 		{ "%10:f16x4 = ldmatrix h[%3]", "the register is f16x4, not f16x8" },
 		{ "if %9 { %10:f16x8 = ldmatrix h[%3] }", "not all threads of the warp" },
 		{ "%10:i1 = vote_any %9\n if %10 { %11:ix = shuffle %1 xor 1 }", NULL },         /* the warp agrees */
@@ -208,7 +217,7 @@ threads(void **state)
 	};
 
 	run(c, COUNT(c), "kernel t(x: global f32[64]) grid(4, 1, 1) threads(64, 1, 1) {\n"
-	    " shared s: f32[8]\n shared h: f16[8]\n local t: f32[8]\n"
+	    " shared s: f32[8]\n shared h: f16[8]\n local t: f32[8]\n shared u: u8[16]\n shared i: i32[8]\n"
 	    " %1:ix = axis thread.x\n %2:ix = axis block.x\n %3:ix = const 0\n %4:ix = const 4\n %5:f32 = const 1\n"
 	    " %6:ix = axis warp\n %7:i1 = eq %6, %3\n %8:i1 = eq %2, %3\n %9:i1 = eq %1, %3\n", "\n}\n");
 	static const Case half[] = {
