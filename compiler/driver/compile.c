@@ -46,6 +46,12 @@ compute_of(const CompileOptions *o)
 	return o->compute ? o->compute : target_of(o)->kind == TARGET_GPU ? DT_F16 : DT_F32;
 }
 
+const char *
+precision_of(const CompileOptions *o)
+{
+	return o->tf32 ? "tf32" : dtype_info[compute_of(o)].name;
+}
+
 /* ---- front end: text and weights to graphs ------------------------------------------ */
 
 bool
@@ -92,7 +98,7 @@ bool
 compile_passes(Arena *a, Diag *d, const CompileOptions *o, Compiled *c, const PassInfo *done)
 {
 	PassCtx cx = { .target = target_of(o), .a = a, .diag = d, .log = o->log, .choose = lower_choose,
-	               .compute = compute_of(o) };
+	               .compute = compute_of(o), .tf32 = o->tf32 };
 	const PassInfo *last = o->last_pass ? pass_named(o->last_pass) : &pass_info[pass_count - 1];
 	double start = stage_clock();
 	const char *err = NULL;

@@ -30,7 +30,8 @@ typedef struct CompileOptions {
 	const KeyValue *params;         /* other parameters of the model */
 	size_t nparams;
 	const Target *target;           /* NULL: target_host() */
-	DType compute;                  /* what heavy ops work in; DT_NONE: f32 on hosts, f16 on GPUs */
+	DType compute;                  /* what heavy ops work in; DT_NONE: f32 on hosts, f16 on GPUs … */
+	bool tf32;                      /* … and the products of f32 in tf32 */
 	CubinChoice cubin;              /* GPUs: machine code made by ptxas; AUTO: if there is one */
 	bool no_pdl;                    /* GPUs: no kernel begins before the one before it has ended */
 	int threads;                    /* of the back end; 0: one a processor */

@@ -3,6 +3,7 @@
  *     ast                   of the spec's own file
  *     graph                 right after elaboration
  *     fold_bn … schedule    after that pass (passes.def)
+ *     kept                  what stays f32 under precision=, and why: the words of the pass precision
  *     plan                  chart of the arena; out=x.svg: drawn; out=x.g: the graphs' text
  *     kir                   kernels and launches
  *     ll, ll_opt, asm, ptx  of kernel=NAME, or of all kernels
@@ -66,6 +67,33 @@ dump_graph(const Options *o, Diag *d, Stage *s)
 		return false;
 	}
 	return stage_graphs(o->a, d, s, pass) && stage_write(o->a, d, s, o->out);
+}
+
+static bool
+dump_kept(const Options *o, Diag *d, Stage *s)
+{
+	const PassInfo *before = pass_named("precision") - 1;
+	FileOut f;
+
+	if (s->done && s->done > before) {
+		diag_error(d, (Span){ 0 }, "stage-behind", "%s is already behind precision: %s", s->path, s->done->name);
+		return false;
+	}
+	if (s->done != before && !stage_graphs(o->a, d, s, before->name))
+		return false;
+	if (compute_of(&s->o) == DT_F32 && !s->o.tf32) {
+		diag_error(d, (Span){ 0 }, "option", "all is f32: write precision=f16, bf16 or tf32, and target=sm_80 or another GPU");
+		return false;
+	}
+	if (!begin(o, d, &f))
+		return false;
+	s->o.log = f.f;
+	if (!stage_graphs(o->a, d, s, "precision")) {
+		if (o->out)
+			fileout_abandon(&f);
+		return false;
+	}
+	return end(o, d, &f);
 }
 
 static bool
@@ -154,7 +182,7 @@ dump_code(const Options *o, Diag *d, Stage *s)
 
 /* before and after the passes */
 static const struct { const char *name; DumpFn *dump; } stages[] = {
-	{ "ast", dump_ast }, { "graph", dump_graph }, { "plan", dump_plan },
+	{ "ast", dump_ast }, { "graph", dump_graph }, { "kept", dump_kept }, { "plan", dump_plan },
 	{ "kir", dump_kir }, { "ll", dump_code }, { "ll_opt", dump_code }, { "asm", dump_code }, { "ptx", dump_code },
 };
 

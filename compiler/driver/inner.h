@@ -33,6 +33,7 @@ void weights_random(Arena *a, GraphModule *m, uint64_t seed);
 /* What the options come to. */
 const Target *target_of(const CompileOptions *o);
 DType compute_of(const CompileOptions *o);
+const char *precision_of(const CompileOptions *o);       /* as precision= names it */
 bool code_wants_cubin(Arena *a, const CompileOptions *o);
 bool code_is_kir(void);         /* kernels stay text, for the driver of the tests */
 

@@ -129,18 +129,22 @@ verb_on_gpu(const Options *o)
 	return strncmp(o->device, "host", 4) != 0 && strncmp(o->device, "cpu", 3) != 0;
 }
 
-static bool
-precision(const char *s, DType *dt)
+/* needs: GPU_… that a target must have, and what it has instead */
+typedef struct Precision { const char *name; DType dt; bool tf32; unsigned needs; const char *instead; } Precision;
+
+static const Precision *
+precision(const char *s)
 {
-	static const struct { const char *name; DType dt; } row[] = {
-		{ "auto", DT_NONE }, { "f32", DT_F32 }, { "fp32", DT_F32 }, { "f16", DT_F16 }, { "fp16", DT_F16 },
-		{ "half", DT_F16 }, { "bf16", DT_BF16 },
+	static const Precision row[] = {
+		{ "auto", DT_NONE, false, 0, "" }, { "f32", DT_F32, false, 0, "" }, { "fp32", DT_F32, false, 0, "" },
+		{ "tf32", DT_F32, true, GPU_TF32, "f16 and f32" }, { "f16", DT_F16, false, 0, "" }, { "fp16", DT_F16, false, 0, "" },
+		{ "half", DT_F16, false, 0, "" }, { "bf16", DT_BF16, false, GPU_BF16, "f16" },
 	};
 
 	for (size_t i = 0; i < COUNT(row); i++)
 		if (strcmp(s, row[i].name) == 0)
-			return *dt = row[i].dt, true;
-	return false;
+			return &row[i];
+	return NULL;
 }
 
 const char *
@@ -149,19 +153,23 @@ verb_code_options(const Options *o, CompileOptions *co)
 	static const char *const cubin[] = { [CUBIN_AUTO] = "auto", [CUBIN_FALSE] = "false", [CUBIN_TRUE] = "true" };
 	const char *env = getenv("YOLO12C_PRECISION"), *p = o->precision ? o->precision : env && *env ? env : "auto";
 	const Target *t = co->target ? co->target : target_host();
+	const Precision *row = precision(p);
 	size_t i = 0;
 
 	co->no_pdl = !o->pdl;
-	if (!precision(p, &co->compute))
-		return arena_printf(o->a, "precision=%s: it must be auto, f32, f16 or bf16", p);
-	if (t->kind == TARGET_HOST && (co->compute == DT_F16 || co->compute == DT_BF16)) {
+	if (!row)
+		return arena_printf(o->a, "precision=%s: it must be auto, f32, tf32, f16 or bf16", p);
+	co->compute = row->dt;
+	co->tf32 = row->tf32;
+	if (t->kind == TARGET_HOST && (co->tf32 || co->compute == DT_F16 || co->compute == DT_BF16)) {
 		if (o->precision)
 			return arena_printf(o->a, "precision=%s: code for processors computes in f32", p);
 		ui_note("YOLO12C_PRECISION=%s: code for processors computes in f32", p);
 		co->compute = DT_F32;
+		co->tf32 = false;
+	} else if ((t->has & row->needs) != row->needs) {
+		return arena_printf(o->a, "precision=%s: an %s has no %s; it has %s", p, t->name, p, row->instead);
 	}
-	if (co->compute == DT_BF16 && t->kind == TARGET_GPU && !(t->has & GPU_BF16))
-		return arena_printf(o->a, "precision=bf16: an %s has no bf16; it has f16", t->name);
 	while (i < COUNT(cubin) && strcmp(o->cubin, cubin[i]) != 0)
 		i++;
 	if (i == COUNT(cubin))

@@ -128,6 +128,19 @@ layout_attr(Infer *in, Map4 *m)
 		no(in, "layout is \"%s\", but must be \"nchw\" or \"nhwc\"", s);
 }
 
+/* math: what the products of f32 are made in.  A wish: the evaluator and machines without it compute in f32. */
+static bool
+math_attr(Infer *in)
+{
+	const char *s = attr_str(&in->attrs, A_math, NULL);
+
+	if (!s)
+		return true;
+	if (strcmp(s, "tf32"))
+		return no(in, "math is \"%s\", but must be \"tf32\" or absent", s);
+	return in->arg[0]->dt == DT_F32 || no(in, "math is \"tf32\", but the numbers are %s", dtype_info[in->arg[0]->dt].name);
+}
+
 /* ---- what arguments may be --------------------------------------------------------- */
 
 enum { KIND_BOOL = 1, KIND_INT = 2, KIND_REAL = 4, KIND_F64 = 8,
@@ -582,7 +595,7 @@ infer_conv2d(Infer *in)
 	if (!want(in, 0, "x", KIND_REAL) || !want_rank(in, 0, "x", 4) || !same_dtype(in, 0, 1, "x", "w") ||
 	    !layout_attr(in, &m) || !pair_attr(in, A_stride, 1, 1, stride) ||
 	    !pair_attr(in, A_pad, 0, 0, pad) || !pair_attr(in, A_dilation, 1, 1, dilation) ||
-	    !int_attr(in, A_groups, 1, 1, DIM_MAX, &g) || !int_attr(in, A_pack, 0, 0, 1 << 16, &pack) ||
+	    !int_attr(in, A_groups, 1, 1, DIM_MAX, &g) || !int_attr(in, A_pack, 0, 0, 1 << 16, &pack) || !math_attr(in) ||
 	    !want_rank(in, 1, "w", pack ? 5 : 4))
 		return false;
 
@@ -677,7 +690,7 @@ infer_attention(Infer *in)
 
 	*in->out = *v;
 	if (!want(in, 0, "q", KIND_REAL) || !want_rank(in, 0, "q", 4) || !want_rank(in, 2, "v", 4) ||
-	    !same_dtype(in, 0, 2, "q", "v") || !layout_attr(in, &m) || !need(in, A_heads) ||
+	    !same_dtype(in, 0, 2, "q", "v") || !layout_attr(in, &m) || !math_attr(in) || !need(in, A_heads) ||
 	    !int_attr(in, A_heads, 1, 1, DIM_MAX, &heads) ||
 	    !int_attr(in, A_windows, 1, 1, DIM_MAX, &windows))
 		return false;

@@ -1,15 +1,16 @@
 /* attention_gpu.c -- attention.c's op on GPUs: a kernel for matrix units, and a plain one.
  *
- * Matrix units (half precision, head size a multiple of 16): a block owns one head of one window
+ * Matrix units (half precision, or f32 by way of tf32; head size a multiple of 16): a block owns one head of one window
  * and 16 * RW of its queries, and holds all of that head's K and V in shared memory. RW * KW
  * warps: warp (r, k) takes the r-th 16 queries and every KW-th run of KB keys.
  *
- *     S = Q K'          m16n8k16 products, sums in registers
+ *     S = Q K'          m16n8k16 (tf32: k8) products, sums in registers
  *     m, l, O           running greatest, sum and result, as in flash attention: when the greatest
  *                       grows by a factor e^d, what was summed before shrinks by it
  *     O += exp(S - m) V the probabilities go from sums to operands without leaving registers
  *
- * and the KW partial results of a row meet in shared memory.
+ * and the KW partial results of a row meet in shared memory.  A lane has of S the keys 2 q and 2 q + 1 (q = lane % 4),
+ * where tf32 wants those in places q and q + 4 of the depth: there the keys are counted so, and V is read with 4-byte loads.
  *
  * The plain kernel gives each query a thread and reads K and V twice: for f32, odd head sizes, bodies, and
  * runs of tokens that do not fit shared memory.
@@ -35,6 +36,7 @@ typedef struct Att {
 	Reg n, token0, head0, vhead0;   /* picture, first token of the window, first channels of the head */
 	/* matrix units */
 	int rw, kw, kb;
+	int bytes, piece;               /* of an element; elements in 16 bytes */
 	uint32_t sk, sv, so, sm;
 	Reg lane, row_warp, key_warp;
 	BodyGen body;                   /* of the plain kernel */
@@ -54,6 +56,8 @@ attention_of(Gen *z, const Graph *g, const Group *gr)
 	a.tokens = a.q->type.dim[1] * a.width / a.windows;
 	a.d = a.q->type.dim[3] / a.heads;
 	a.dv = a.v->type.dim[3] / a.heads;
+	a.bytes = dtype_info[a.q->type.dt].bytes;
+	a.piece = 16 / a.bytes;
 	a.scale = attr_real(n, A_scale, 1 / __builtin_sqrt((double)a.d));
 	return a;
 }
@@ -61,7 +65,7 @@ attention_of(Gen *z, const Graph *g, const Group *gr)
 static int64_t
 shared_bytes(const Att *a, int rw, int kw, int kb)
 {
-	int64_t padded = ceil_div(a->tokens, kb) * kb, kv = 2 * padded * a->d * 2;
+	int64_t padded = ceil_div(a->tokens, kb) * kb, kv = 2 * padded * a->d * a->bytes;
 
 	return kv + (kw > 1 ? (int64_t)rw * kw * 16 * (a->d + 2) * 4 : 0);
 }
@@ -69,10 +73,12 @@ shared_bytes(const Att *a, int rw, int kw, int kb)
 static bool
 units_fit(const Att *a, const Graph *g, const Target *t, const Group *gr)
 {
+	const Node *n = graph_node(g, gr->root);
 	DType dt = a->q->type.dt;
 
-	return t->kind == TARGET_GPU && t->mma != MMA_NONE && !attr_body(graph_node(g, gr->root)) && a->dv == a->d && a->scale > 0 &&
-	       (dt == DT_F16 || (dt == DT_BF16 && t->has & GPU_BF16)) && a->d % 16 == 0 && a->d <= 64;
+	return t->kind == TARGET_GPU && t->mma != MMA_NONE && !attr_body(n) && a->dv == a->d && a->scale > 0 &&
+	       (dt == DT_F16 || (dt == DT_BF16 && t->has & GPU_BF16) ||
+	        (dt == DT_F32 && attr_find(n, A_math) && t->has & GPU_TF32)) && a->d % 16 == 0 && a->d <= 64;
 }
 
 const char *
@@ -83,7 +89,7 @@ attention_key(Arena *arena, const Graph *g, const Target *t, const Group *gr)
 	if (!node_nhwc(graph_node(g, gr->root)) || !units_fit(&a, g, t, gr))
 		return NULL;
 	return arena_printf(arena, "attention %s %" PRId64 " windows of %" PRId64 ", %" PRId64 " heads of %" PRId64,
-	                    dtype_info[a.q->type.dt].name, a.q->type.dim[0] * a.windows, a.tokens, a.heads, a.d);
+	                    a.bytes == 4 ? "tf32" : dtype_info[a.q->type.dt].name, a.q->type.dim[0] * a.windows, a.tokens, a.heads, a.d);
 }
 
 /* No model: those near the usual choice come first. */
@@ -170,26 +176,26 @@ out_coord(Att *a, Reg t, Reg c, int lanes)
 
 /* ---- matrix units ----------------------------------------------------------------------------- */
 
-/* rows of K and V are d halves: chunk c of row r lies at c ^ f(r), so that 8 rows of one chunk are
+/* rows of K and V are d numbers in chunks of 16 bytes: chunk c of row r lies at c ^ f(r), so that 8 rows of one chunk are
  * in 8 different groups of banks */
 static Reg
 row_chunk(Att *a, Reg row, Reg chunk)
 {
 	KBuild *b = a->b;
-	int chunks = (int)a->d / 8;
+	int chunks = (int)a->d / a->piece;
 	Reg s = chunks >= 8 ? row : k_op(b, K_shr, row, k_ix(b, chunks == 4 ? 1 : chunks == 2 ? 2 : 0), 0);
 
 	if (chunks & (chunks - 1))      /* 48: no power of two, no swizzle */
-		return k_add(b, k_muli(b, row, a->d), k_muli(b, chunk, 8));
-	s = k_op(b, K_and, s, k_ix(b, chunks - 1), 0);
-	return k_add(b, k_muli(b, row, a->d), k_muli(b, k_op(b, K_xor, chunk, s, 0), 8));
+		return k_add(b, k_muli(b, row, a->d), k_muli(b, chunk, a->piece));
+	s = k_op(b, K_and, s, k_ix(b, MIN(chunks, 8) - 1), 0);
+	return k_add(b, k_muli(b, row, a->d), k_muli(b, k_op(b, K_xor, chunk, s, 0), a->piece));
 }
 
 static void
 copy_keys(Att *a)
 {
 	KBuild *b = a->b;
-	int threads = 32 * a->rw * a->kw, chunks = (int)a->d / 8;
+	int threads = 32 * a->rw * a->kw, chunks = (int)a->d / a->piece;
 	Reg tid = k_axis(b, KAXIS_THREAD_X), i, row, chunk, ok, t;
 
 	i = k_for(b, tid, k_ix(b, a->padded * chunks), threads);
@@ -199,7 +205,7 @@ copy_keys(Att *a)
 	t = k_add(b, a->token0, k_op(b, K_min, row, k_ix(b, a->tokens - 1), 0));
 	for (int w = 0; w < 2; w++)
 		k_cp_async(b, w ? a->sv : a->sk, row_chunk(a, row, chunk), w ? a->bv : a->bk,
-		           token_index(a, w ? a->v : a->k, t, k_add(b, a->head0, k_muli(b, chunk, 8))), 8, ok);
+		           token_index(a, w ? a->v : a->k, t, k_add(b, a->head0, k_muli(b, chunk, a->piece))), a->piece, ok);
 	k_close(b);
 	k_sync(b, K_cp_commit, 0);
 }
@@ -225,6 +231,24 @@ as_operand(Att *a, Reg x, Reg y)
 	KScalar h = a->q->type.dt == DT_BF16 ? KS_BF16 : KS_F16;
 
 	return k_join(a->b, k_cast(a->b, h, x), k_cast(a->b, h, y));
+}
+
+/* o += p V for 8 keys from key on, whose probabilities are p; for tf32 */
+static void
+add_values(Att *a, Reg key, Reg p, Reg *o)
+{
+	KBuild *b = a->b;
+	Reg g = k_op(b, K_shr, a->lane, k_ix(b, 2), 0), q = k_op(b, K_and, a->lane, k_ix(b, 3), 0);
+	Reg row = k_add(b, key, k_muli(b, q, 2)), chunk = k_op(b, K_shr, g, k_ix(b, 2), 0), in = k_op(b, K_and, g, k_ix(b, 3), 0);
+
+	p = k_join(b, k_join(b, k_lane(b, p, 0), k_lane(b, p, 2)), k_join(b, k_lane(b, p, 1), k_lane(b, p, 3)));
+	for (int d = 0; d < a->d / 8; d++) {
+		Reg v[2];
+
+		for (int i = 0; i < 2; i++)
+			v[i] = k_load(b, a->sv, k_add(b, row_chunk(a, k_addi(b, row, i), k_addi(b, chunk, 2 * d)), in), 1);
+		k_mma_to(b, o[d], p, k_join(b, v[0], v[1]), o[d]);
+	}
 }
 
 bool
@@ -282,7 +306,7 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 	t0 = k_add(b, k_muli(b, k_axis(b, KAXIS_BLOCK_X), 16 * a->rw), k_muli(b, a->row_warp, 16));
 
 	/* queries, straight into operand registers; rows past the end read the last one */
-	int steps = (int)a->d / 16, nt = a->kb / 8, dt8 = (int)a->d / 8;
+	int steps = (int)a->d / (2 * a->piece), nt = a->kb / 8, dt8 = (int)a->d / 8, half = a->piece / 2;
 	Reg *fq = NEWN(cx->a, Reg, (size_t)steps), *s = NEWN(cx->a, Reg, (size_t)nt), *o = NEWN(cx->a, Reg, (size_t)dt8);
 
 	for (int k = 0; k < steps; k++) {
@@ -292,7 +316,7 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 			Reg row = k_op(b, K_min, k_add(b, t0, k_addi(b, g, (h & 1) * 8)), k_ix(b, a->tokens - 1), 0);
 
 			piece[h] = k_load(b, a->bq, token_index(a, a->q, k_add(b, a->token0, row),
-				k_add(b, a->head0, k_addi(b, k_muli(b, q, 2), k * 16 + (h >> 1) * 8))), 2);
+				k_add(b, a->head0, k_addi(b, k_muli(b, q, half / 2), (2 * k + (h >> 1)) * a->piece))), half / 2);
 		}
 		fq[k] = k_join(b, k_join(b, piece[0], piece[1]), k_join(b, piece[2], piece[3]));
 	}
@@ -323,8 +347,8 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 			Reg row = k_add(b, kb0, k_addi(b, k_add(b, low3, k_muli(b, high, 8)), j * 8));
 			Reg two = k_ldmatrix(b, a->sk, row_chunk(a, row, k_addi(b, mid, 2 * k)), false);
 
-			k_mma_to(b, s[j], fq[k], k_part(b, two, 0, 4), s[j]);
-			k_mma_to(b, s[j + 1], fq[k], k_part(b, two, 4, 4), s[j + 1]);
+			k_mma_to(b, s[j], fq[k], k_part(b, two, 0, half), s[j]);
+			k_mma_to(b, s[j + 1], fq[k], k_part(b, two, half, half), s[j + 1]);
 		}
 	if (a->padded != a->tokens)     /* keys that do not exist */
 		for (int j = 0; j < nt; j++) {
@@ -363,7 +387,9 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 			k_mov_to(b, o[j], h ? k_join(b, k_part(b, o[j], 0, 2), mine) : k_join(b, mine, k_part(b, o[j], 2, 2)));
 		}
 	}
-	for (int j = 0; j < nt; j += 2) {
+	for (int j = 0; j < nt && a->bytes == 4; j++)
+		add_values(a, k_addi(b, kb0, 8 * j), s[j], o);
+	for (int j = 0; j < nt && a->bytes == 2; j += 2) {
 		Reg p = as_operand(a, s[j], s[j + 1]);
 		Reg row = k_add(b, kb0, k_addi(b, k_add(b, low3, k_muli(b, mid, 8)), j * 8));
 

@@ -41,6 +41,8 @@ conv_of(const Graph *g, const Group *gr)
 	ConvShape c = { .x = n->arg[0], .w = n->arg[1], .bias = n->narg > 2 ? n->arg[2] : 0, .root = gr->root };
 	bool packed = attr_find(n, A_pack) != NULL;
 
+	c.bytes = dtype_info[x->type.dt].bytes;
+	c.tf32 = attr_find(n, A_math) != NULL;
 	c.n = x->type.dim[0], c.h = x->type.dim[1], c.w1 = x->type.dim[2];
 	c.oh = n->type.dim[1], c.ow = n->type.dim[2], c.oc = n->type.dim[3];
 	c.groups = attr_int(n, A_groups, 1);
@@ -120,7 +122,7 @@ conv_key(Arena *a, const Graph *g, const Target *t, const Group *gr)
 	if (!conv_mma_fits(&c, t, x))
 		return NULL;
 	return arena_printf(a, "conv %s %" PRId64 "x%" PRId64 "s%" PRId64 ",%" PRId64 "p%" PRId64 ",%" PRId64 " g%" PRId64
-		" %" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64 " -> %" PRId64 "x%" PRId64 "x%" PRId64, dtype_info[x->type.dt].name,
+		" %" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64 " -> %" PRId64 "x%" PRId64 "x%" PRId64, c.tf32 ? "tf32" : dtype_info[x->type.dt].name,
 		c.r, c.s, c.sh, c.sw, c.ph, c.pw, c.groups, c.n, c.h, c.w1, c.c * c.groups, c.oh, c.ow, c.oc);
 }
 

@@ -10,13 +10,16 @@
  *     copy slabs 0 .. stages-2
  *     for it: wait for slab it; barrier; start copying slab it + stages - 1; multiply slab it
  *
- * A copy of 8 channels either lies inside the picture or is zero-filled: for each row that a
+ * A copy of 8 channels (4 of f32) either lies inside the picture or is zero-filled: for each row that a
  * thread copies it keeps the address of the pixel under tap (0,0) and a bit mask of the
  * taps that fall inside.  NHWC makes the address of a tap linear in it.  Chunks are
  * stored at chunk ^ (row mod 8), so that ldmatrix reads eight rows from eight different bank
  * groups.  Sums are f32 in registers.  Rows of weights lie in an order that gives each thread 8 (or 4) channels side
  * by side, with which bias, activation, residual and store work straight from the sums; where channels or the
  * place of the result do not suit that, sums pass through shared memory (in the ring's place).
+ *
+ * f32 goes the same way where its products may be made in tf32: 16 bytes are then 4 channels and a product is 8 deep
+ * rather than 16, so slabs have half as many channels, and the same bytes.
  *
  * tile = { BM, BN, BK, stages, warps along M, warps along N, 0 }; weights packed with pack = 1
  *
@@ -31,7 +34,8 @@ typedef struct Mma {
 	KBuild *b;
 	const ConvShape *c;
 	int bm, bn, bk, stages, wm, wn, threads;
-	int chunks;                     /* 16-byte pieces of a row of a slab */
+	int piece;                      /* elements in 16 bytes */
+	int chunks;                     /* such pieces in a row of a slab */
 	int unit;                       /* of conv_put_row(); 0: sums pass through shared memory */
 	int64_t m, k;                   /* rows and depth of the product */
 	uint32_t bx, bw, sa, sb, sy;
@@ -60,7 +64,7 @@ slab_index(Mma *m, Reg row, Reg chunk)
 {
 	KBuild *b = m->b;
 
-	return k_add(b, k_muli(b, row, m->bk), k_muli(b, k_op(b, K_xor, chunk, swizzle(m, row), 0), 8));
+	return k_add(b, k_muli(b, row, m->bk), k_muli(b, k_op(b, K_xor, chunk, swizzle(m, row), 0), m->piece));
 }
 
 /* the channel of the block whose weights are in that row of a slab */
@@ -155,7 +159,7 @@ copy_slab(Mma *m, Reg it, Reg stage, int what)
 	KBuild *b = m->b;
 	const ConvShape *c = m->c;
 	const int64_t *st = gen_node(m->z, c->x)->place.stride;
-	Reg k0 = k_muli(b, it, m->bk), kk = k_add(b, k0, k_muli(b, m->chunk, 8)), in_k, tap, ch, off, kh;
+	Reg k0 = k_muli(b, it, m->bk), kk = k_add(b, k0, k_muli(b, m->chunk, m->piece)), in_k, tap, ch, off, kh;
 	Reg to_a = k_muli(b, stage, m->bm * m->bk), to_b = k_muli(b, stage, m->bn * m->bk);
 	int step = m->threads / m->chunks;
 
@@ -166,7 +170,7 @@ copy_slab(Mma *m, Reg it, Reg stage, int what)
 	} else {
 		if (c->c % m->bk == 0) {        /* the slab lies under one tap */
 			tap = k_op(b, K_div, k0, k_ix(b, c->c), 0);
-			ch = k_add(b, k_sub(b, k0, k_muli(b, tap, c->c)), k_muli(b, m->chunk, 8));
+			ch = k_add(b, k_sub(b, k0, k_muli(b, tap, c->c)), k_muli(b, m->chunk, m->piece));
 		} else {
 			tap = k_op(b, K_div, kk, k_ix(b, c->c), 0);
 			ch = k_sub(b, kk, k_muli(b, tap, c->c));
@@ -183,7 +187,7 @@ copy_slab(Mma *m, Reg it, Reg stage, int what)
 		if (some)
 			k_if(b, k_op(b, K_lt, k_addi(b, k_op(b, K_div, m->tid, k_ix(b, m->chunks), 0), i * step),
 			                k_ix(b, m->bm), 0));
-		k_cp_async(b, m->sa, k_add(b, to_a, m->a_to[i]), m->bx, k_add(b, m->a_at[i], off), 8, ok);
+		k_cp_async(b, m->sa, k_add(b, to_a, m->a_to[i]), m->bx, k_add(b, m->a_at[i], off), m->piece, ok);
 		if (some)
 			k_close(b);
 	}
@@ -193,7 +197,7 @@ copy_slab(Mma *m, Reg it, Reg stage, int what)
 		if (some)
 			k_if(b, k_op(b, K_lt, k_addi(b, k_op(b, K_div, m->tid, k_ix(b, m->chunks), 0), i * step),
 			                k_ix(b, m->bn), 0));
-		k_cp_async(b, m->sb, k_add(b, to_b, m->b_to[i]), m->bw, k_add(b, m->b_at[i], kk), 8,
+		k_cp_async(b, m->sb, k_add(b, to_b, m->b_to[i]), m->bw, k_add(b, m->b_at[i], kk), m->piece,
 		           k_op(b, K_and, in_k, m->b_ok[i], 0));
 		if (some)
 			k_close(b);
@@ -220,17 +224,17 @@ multiply(Mma *m, Reg stage, Reg *sum)
 	Reg at_b = k_add(b, k_muli(b, stage, m->bn * m->bk), k_muli(b, row_b, m->bk));
 	Reg *fa = NEWN(m->z->a, Reg, (size_t)mt), *fb = NEWN(m->z->a, Reg, (size_t)nt);
 
-	for (int k = 0; k < m->bk / 16; k++) {
-		Reg xa = k_muli(b, k_op(b, K_xor, ca, k_ix(b, 2 * k), 0), 8);
-		Reg xb = k_muli(b, k_op(b, K_xor, cb, k_ix(b, 2 * k), 0), 8);
+	for (int k = 0; k < m->chunks / 2; k++) {
+		Reg xa = k_muli(b, k_op(b, K_xor, ca, k_ix(b, 2 * k), 0), m->piece);
+		Reg xb = k_muli(b, k_op(b, K_xor, cb, k_ix(b, 2 * k), 0), m->piece);
 
 		for (int i = 0; i < mt; i++)
 			fa[i] = k_ldmatrix(b, m->sa, k_addi(b, k_add(b, at_a, xa), i * 16 * m->bk), false);
 		for (int j = 0; j < nt; j += 2) {
 			Reg two = k_ldmatrix(b, m->sb, k_addi(b, k_add(b, at_b, xb), j * 8 * m->bk), false);
 
-			fb[j] = k_part(b, two, 0, 4);
-			fb[j + 1] = k_part(b, two, 4, 4);
+			fb[j] = k_part(b, two, 0, m->piece / 2);
+			fb[j + 1] = k_part(b, two, m->piece / 2, m->piece / 2);
 		}
 		for (int i = 0; i < mt; i++)
 			for (int j = 0; j < nt; j++)
@@ -406,7 +410,8 @@ lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *
 	m->bm = tile[0], m->bn = tile[1], m->bk = tile[2], m->stages = tile[3];
 	m->wm = tile[4], m->wn = tile[5];
 	m->threads = 32 * m->wm * m->wn;
-	m->chunks = m->bk / 8;
+	m->piece = 16 / c->bytes;
+	m->chunks = m->bk / m->piece;
 	m->m = c->n * c->oh * c->ow;
 	m->k = c->r * c->s * c->c;
 	slabs = ceil_div(m->k, m->bk);
@@ -426,7 +431,7 @@ lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *
 		m->sy = k_buffer(b, "sy", KSPACE_SHARED, DT_F32, (int64_t)m->bm * (m->bn + 8));
 		k_align(b, m->sy, 128);
 		/* the ring is done with when the sums need room */
-		if ((int64_t)m->bm * (m->bn + 8) * 4 <= (int64_t)m->stages * m->bm * m->bk * 2)
+		if ((int64_t)m->bm * (m->bn + 8) * 4 <= (int64_t)m->stages * m->bm * m->bk * c->bytes)
 			k_alias(b, m->sy, m->sa);
 	}
 	k_align(b, m->sa, 128);
@@ -483,22 +488,24 @@ lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *
 	return true;
 }
 
-/* Can the matrix units do it?  16-byte pieces of channels, taps that fit a mask. */
+/* Can the matrix units do it?  Their types, 16-byte pieces of channels, taps that fit a mask. */
 bool
 conv_mma_fits(const ConvShape *c, const Target *t, const Node *x)
 {
-	return t->kind == TARGET_GPU && t->mma != MMA_NONE && (x->type.dt == DT_F16 ||
-	       (x->type.dt == DT_BF16 && t->has & GPU_BF16)) && c->c % 8 == 0 && c->r * c->s <= 31 &&
+	DType dt = x->type.dt;
+
+	return t->kind == TARGET_GPU && t->mma != MMA_NONE && (dt == DT_F16 || (dt == DT_BF16 && t->has & GPU_BF16) ||
+	       (dt == DT_F32 && c->tf32 && t->has & GPU_TF32)) && c->c * c->bytes % 16 == 0 && c->r * c->s <= 31 &&
 	       c->oc / c->groups >= 8;
 }
 
 /* the ring, and room for the sums where it is not enough */
 static int64_t
-shared_bytes(int64_t bm, int64_t bn, int64_t bk, int64_t stages)
+shared_bytes(int64_t bm, int64_t bn, int64_t bk, int64_t stages, int bytes)
 {
-	int64_t ring = stages * (bm + bn) * bk * 2, sums = bm * (bn + 8) * 4;
+	int64_t ring = stages * (bm + bn) * bk * bytes, sums = bm * (bn + 8) * 4;
 
-	return sums <= stages * bm * bk * 2 ? ring : ring + sums;
+	return sums <= stages * bm * bk * bytes ? ring : ring + sums;
 }
 
 /* What a tile costs, in clocks of one multiprocessor.  A slab takes as long as its products, its traffic through
@@ -507,7 +514,8 @@ shared_bytes(int64_t bm, int64_t bn, int64_t bk, int64_t stages)
  *
  * The constants were fitted to 2108 timed variants of YOLOv12's convolutions (n, s, x at batch 32 and n at
  * batch 1) on one H100 80GB: the tile that the model picks is 4.9 % slower than the best one measured, on
- * average over 181 shapes, 42 % at worst.  docs/benchmarks.md says how to measure again. */
+ * average over 181 shapes, 42 % at worst.  docs/benchmarks.md says how to measure again.  For tf32 products take twice
+ * as long, as machines' papers say, and all else what its bytes say: nothing was fitted. */
 static double
 cost(const ConvShape *c, const Target *t, int bm, int bn, int bk, int stages, int warps, int wn)
 {
@@ -517,9 +525,10 @@ cost(const ConvShape *c, const Target *t, int bm, int bn, int bk, int stages, in
 	double threads = 32 * warps, slabs = ceil(k / bk);
 	double blocks = ceil(m / bm) * ceil(per / bn) * (double)c->groups / t->sms;     /* a multiprocessor */
 	double regs = 8 * ceil((bm * bn / threads + other_regs) / 8);
-	double resident = floor((double)t->shared_sm / ((double)shared_bytes(bm, bn, bk, stages) + 1024));
-	double mul = (double)bm * bn * bk / products;
-	double copied = (bm + bn) * bk * 2.0, read = warps * ((double)bm / (warps / wn) + (double)bn / wn) * bk * 2;
+	double resident = floor((double)t->shared_sm / ((double)shared_bytes(bm, bn, bk, stages, c->bytes) + 1024));
+	double mul = (double)bm * bn * bk * (c->bytes / 2.0) / products;
+	double copied = (bm + bn) * bk * (double)c->bytes;
+	double read = warps * ((double)bm / (warps / wn) + (double)bn / wn) * bk * c->bytes;
 	double slab = MAX(MAX(mul, (read + copied) / shared_rate), copied / cache_rate);
 	double latency = wait + wait_stage / (stages - 1) + overlap * (mul + (read + copied) / shared_rate);
 
@@ -534,11 +543,11 @@ conv_mma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int most)
 {
 	static const int bms[] = { 32, 64, 128, 256 }, bns[] = { 16, 32, 48, 64, 80, 96, 128 };
 	int64_t per = c->oc / c->groups, slabs;
-	int n = 0;
+	int n = 0, step = 64 / c->bytes;        /* rows of slabs are 64 or 128 bytes */
 
 	for (size_t i = 0; i < COUNT(bms); i++)
 		for (size_t j = 0; j < COUNT(bns); j++)
-			for (int bk = 32; bk <= 64; bk += 32)
+			for (int bk = step; bk <= 2 * step; bk += step)
 				for (int stages = 2; stages <= 6; stages++)
 					for (int warps = 4; warps <= 8; warps += 4)
 						for (int wn = 1; wn <= 2; wn++) {
@@ -549,7 +558,7 @@ conv_mma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int most)
 							if (bn / wn % 16 || bn % wn || bm % (warps / wn * 16) || bm * bn / (32 * warps) > 128)
 								continue;
 							if ((bn >= per + 32 && bn > 16) || (stages > 2 && stages > slabs + 1) ||
-							    shared_bytes(bm, bn, bk, stages) > t->shared_block)
+							    shared_bytes(bm, bn, bk, stages, c->bytes) > t->shared_block)
 								continue;
 							if (n < most)
 								to[n++] = (ConvTile){ { bm, bn, bk, stages, warps / wn, wn, 0 },

@@ -15,6 +15,8 @@ typedef struct ConvShape {
 	int64_t r, s, sh, sw, ph, pw;   /* kernel, strides, pads */
 	int64_t groups, pack, blocks;
 	int operands;                   /* values that the epilogue reads, besides bias */
+	int bytes;                      /* of an element of x and w */
+	bool tf32;                      /* f32 whose products may be made in tf32 */
 	bool flat;                      /* 1x1, stride 1, and pixels of the input follow each other */
 	bool flat_out;                  /* pixels follow each other in out and epilogue; of all pictures, for matrix units */
 	int64_t row;                    /* pixels of a row of the result, whatever ow is */

@@ -14,7 +14,8 @@ typedef void ChooseTile(Arena *a, const Graph *g, const Target *t, Group *gr, in
 
 typedef struct PassCtx {
 	const Target *target;
-	DType compute;          /* DT_F16, DT_BF16: what heavy ops work in (precision); else f32 */
+	DType compute;          /* DT_F16, DT_BF16: what heavy ops work in (precision); else f32 … */
+	bool tf32;              /* … of which the products may be made in tf32 */
 	Arena *a;               /* lives as long as the graph */
 	Diag *diag;
 	FILE *log;              /* pass_log goes there; NULL: nowhere */

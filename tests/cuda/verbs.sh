@@ -43,6 +43,10 @@ for sm in 75 80 90; do
 	export Y12_STANDIN_SM=$sm
 	on 0 "$y12" run "$tiny" weights=random entry=forward device=0 input=random compare=ref.npy tol=2e-3
 	says 'agrees with'
+	if [ $sm -ge 80 ]; then
+		on 0 "$y12" run "$tiny" weights=random entry=forward device=0 precision=tf32 input=random compare=ref.npy tol=2e-3
+		says 'agrees with'
+	fi
 	grep -q ', 0 left$' log || fail "sm_$sm: $(tail -n 1 log)"
 done
 on 0 "$y12" run "$tiny" weights=random entry=look device=0 input.picture=random precision=f32 output.output0=look.npy
@@ -104,6 +108,25 @@ done
 says 'ptx is for GPUs'
 "$y12" compile model="$tiny" weights=random target=sm_75 precision=bf16 out=x.y12e >out 2>err && fail "bf16 on an sm_75"
 says 'an sm_75 has no bf16'
+"$y12" compile model="$tiny" weights=random target=sm_75 precision=tf32 out=x.y12e >out 2>err && fail "tf32 on an sm_75"
+says 'an sm_75 has no tf32; it has f16 and f32'
+"$y12" compile model="$tiny" weights=random target=host precision=tf32 out=x.y12e >out 2>err && fail "tf32 on a processor"
+says 'code for processors computes in f32'
+"$y12" compile model="$tiny" weights=random target=sm_80 precision=tf33 out=x.y12e >out 2>err && fail "tf33"
+says 'it must be auto, f32, tf32, f16 or bf16'
+
+# products in tf32 only where they are asked for
+"$y12" dump model="$tiny" weights=random target=sm_90a precision=f32 stage=ptx >out 2>err || fail "dump f32"
+grep -q 'mma' out && fail "f32 on matrix units"
+"$y12" dump model="$tiny" weights=random target=sm_90a precision=tf32 stage=ptx >out 2>err || fail "dump tf32"
+says 'mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32'
+"$y12" dump model="$tiny" weights=random target=sm_90a stage=kept >out 2>err || fail "dump kept"
+says 'stays f32: fewer than 8 channels'
+says 'values are f16'
+"$y12" dump model="$tiny" weights=random target=sm_80 precision=tf32 stage=kept >out 2>err || fail "dump kept tf32"
+says 'may multiply in tf32'
+"$y12" dump model="$tiny" weights=random stage=kept >out 2>err && fail "kept of a processor"
+says 'all is f32'
 
 # ---- check-gpu, a little of it -----------------------------------------------------------------------------
 

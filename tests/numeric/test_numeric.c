@@ -1,7 +1,7 @@
 /* test_numeric.c -- every graph of tests/numeric/ through every way of running it.
  *
  *     NAME.g ── eval_graph ───────────────────────────────▶ expected
- *        └── passes ── lower ─┬─ kernel interpreter ──────▶ the same   (hosts; GPUs: sm_80 in f32 and f16, sm_90a in f16)
+ *        └── passes ── lower ─┬─ kernel interpreter ──────▶ the same   (hosts; GPUs: sm_80 in f32, f16, tf32, sm_90a in f16)
  *                             └─ LLVM, engine, runtime ───▶ the same, on each host target
  *                                                            that this CPU runs
  *
@@ -9,7 +9,7 @@
  * in its comments:   # size image0 37 53     sides of a picture
  *                    # tol 1e-4              greatest |difference| / (1 + |expected|), default 2e-5
  *                    # range image 0 1       of an input's values, default -2 2
- *                    # half 4e-3             greatest ||difference|| / ||expected|| in half precision, default 2e-3
+ *                    # half 4e-3             greatest ||difference|| / ||expected|| in f16 and tf32, whose fractions have 10 bits, default 2e-3
  *                    # slow                  too much work for the interpreter
  *                    # tile 64 32 64 3 1 0 1 of its convolutions on sm_90a, in place of the one chosen
  * Integers and booleans must be equal.
@@ -148,15 +148,15 @@ compare(const Case *c, const char *how, const char *name, const Tensor *want, co
 		         dtype_get(want->type.dt, have, (size_t)at), dtype_get(want->type.dt, want->data, (size_t)at));
 }
 
-/* half precision: ||have - want|| / ||want||; integers equal */
+/* half precision and tf32: ||have - want|| / ||want||; integers equal */
 static void
-compare_half(const Case *c, const Target *t, const char *name, const Tensor *want, const void *have, double tol)
+compare_half(const Case *c, const char *how, const char *name, const Tensor *want, const void *have, double tol)
 {
 	int64_t n = type_count(&want->type);
 	double diff = 0, all = 0;
 
 	if (!dtype_info[want->type.dt].real) {
-		compare(c, t->name, name, want, have);
+		compare(c, how, name, want, have);
 		return;
 	}
 	for (int64_t i = 0; i < n; i++) {
@@ -169,7 +169,7 @@ compare_half(const Case *c, const Target *t, const char *name, const Tensor *wan
 		all += w * w;
 	}
 	if (!(diff <= tol * tol * all))
-		fail_msg("%s: %s in f16: %s is off by %.3g of its length, more than %.3g", c->path, t->name, name,
+		fail_msg("%s: %s: %s is off by %.3g of its length, more than %.3g", c->path, how, name,
 		         sqrt(diff / all), tol);
 }
 
@@ -186,10 +186,19 @@ choose(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 		gr->ntile = sscanf(wished_tile, "%d %d %d %d %d %d %d", &x[0], &x[1], &x[2], &x[3], &x[4], &x[5], &x[6]);
 }
 
+/* a GPU's target and what it computes in */
+typedef struct Gpu { const char *target; DType compute; bool tf32; const char *ops[2]; } Gpu;
+
+/* ops: NULL, or graphs with one of them alone */
+static const Gpu gpus[] = {
+	{ "sm_80", DT_F32, false, { NULL } }, { "sm_80", DT_F16, false, { NULL } },
+	{ "sm_80", DT_F32, true, { "conv2d", "attention" } }, { "sm_90a", DT_F16, false, { "conv2d", "conv2d" } },
+};
+
 static void
-lower_all(Case *c, Graph *g, const Target *t, DType compute, Program *p)
+lower_all(Case *c, Graph *g, const Target *t, DType compute, bool tf32, Program *p)
 {
-	PassCtx cx = { .target = t, .a = c->a, .diag = c->d, .choose = choose, .compute = compute };
+	PassCtx cx = { .target = t, .a = c->a, .diag = c->d, .choose = choose, .compute = compute, .tf32 = tf32 };
 	LowerCtx lc = { .a = c->a, .g = g, .target = t };
 	const char *err = NULL;
 	uint32_t entry;
@@ -310,7 +319,7 @@ run_graph(Case *c, Graph *g)
 			continue;
 		g = parse(c);
 		p = program_new(a);
-		lower_all(c, g, t, DT_F32, p);
+		lower_all(c, g, t, DT_F32, false, p);
 		if (!c->slow) {
 			if (!program_interpret(p, g->name, in, have, a, &err))
 				fail_msg("%s: %s: interpreter: %s", c->path, t->name, err);
@@ -319,25 +328,26 @@ run_graph(Case *c, Graph *g)
 		}
 		run_host(c, g, p, t, in, want);
 	}
-	/* GPU kernels run in the interpreter: plain f32, and half precision with matrix units of two kinds */
-	for (int i = 0; i < 3 && !c->slow; i++) {
-		const Target *t = target_named(i < 2 ? "sm_80" : "sm_90a");
-		DType compute = i ? DT_F16 : DT_F32;
+	/* GPU kernels run in the interpreter: plain f32, and matrix units of three kinds */
+	for (size_t i = 0; i < COUNT(gpus) && !c->slow; i++) {
+		const Gpu *gpu = &gpus[i];
+		const Target *t = target_named(gpu->target);
+		const char *how = arena_printf(a, "%s in %s", gpu->target, gpu->tf32 ? "tf32" : dtype_info[gpu->compute].name);
 		Program *p = program_new(a);
 
-		if (i == 2 && !strstr(c->src->text, "conv2d"))
+		if (gpu->ops[0] && !strstr(c->src->text, gpu->ops[0]) && !strstr(c->src->text, gpu->ops[1]))
 			continue;
 		wished_tile = directive(c, "tile", "");
 		g = parse(c);
-		lower_all(c, g, t, compute, p);
+		lower_all(c, g, t, gpu->compute, gpu->tf32, p);
 		if (!program_interpret(p, g->name, in, have, a, &err))
-			fail_msg("%s: %s: interpreter: %s", c->path, t->name, err);
+			fail_msg("%s: %s: interpreter: %s", c->path, how, err);
 		for (size_t j = 0; j < g->output.n; j++) {
-			if (compute == DT_F16)
-				compare_half(c, t, g->output.p[j].name, &want[j], have[j].data,
+			if (gpu->compute == DT_F16 || gpu->tf32)
+				compare_half(c, how, g->output.p[j].name, &want[j], have[j].data,
 				             (s = directive(c, "half", "")) ? strtod(s, NULL) : 2e-3);
 			else
-				compare(c, "sm_80 in f32", g->output.p[j].name, &want[j], have[j].data);
+				compare(c, how, g->output.p[j].name, &want[j], have[j].data);
 		}
 	}
 }

@@ -45,8 +45,10 @@ run_case(const PassInfo *pass, const char *path)
 	bool changed;
 
 	cases++;
-	if (!strcmp(pass->name, "precision"))
-		cx.compute = DT_F16;
+	if (!strcmp(pass->name, "precision")) {
+		cx.tf32 = strstr(path, "/tf32") != NULL;
+		cx.compute = cx.tf32 ? DT_F32 : DT_F16;
+	}
 	if (!strcmp(pass->name, "split"))
 		cx.target = without_cache(cx.target);
 	assert_non_null(text);
