@@ -63,6 +63,8 @@ cp -R "$src/stdlib" "$src/models" "$src/examples" "$src/bench" "$to/"
 mkdir -p "$to/tests"
 cp -R "$src/tests/numeric" "$to/tests/"
 rm -f "$to"/tests/numeric/*.c
+mkdir -p "$to/tests/gpu"
+cp "$src"/tests/gpu/*.k "$to/tests/gpu/"
 [ ! -d "$src/compiler/target/tune" ] || { mkdir -p "$to/compiler/target"; cp -R "$src/compiler/target/tune" "$to/compiler/target/"; }
 cp "$src/LICENSE" "$to/"
 

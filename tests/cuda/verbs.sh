@@ -133,6 +133,14 @@ says 'all is f32'
 if [ -x "$build/tests/gpu/check_gpu" ]; then
 	srcdir=$src on 0 "$build/tests/gpu/check_gpu" only="conv3x3.g, sm_80"
 	says '^[0-9]+ passed, 0 failed$'
+	for what in mma-s8.k "mma-tf32.k, sm_80" lost.k "too little memory" "conv1x1.g, sm_90a tf32"; do
+		srcdir=$src on 0 "$build/tests/gpu/check_gpu" only="$what" jobs=2
+		says '^[1-9][0-9]* passed, 0 failed$'
+	done
+	srcdir=$src on 1 "$build/tests/gpu/check_gpu" only="no such case"
+	says '^0 passed, 0 failed$'
+	on 2 "$build/tests/gpu/check_gpu" wrong=1
+	says '^usage: check_gpu'
 	srcdir=$src Y12_STANDIN_GPUS=0 on 77 "$build/tests/gpu/check_gpu"
 fi
 exit $bad
