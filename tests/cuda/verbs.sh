@@ -133,7 +133,7 @@ says 'all is f32'
 if [ -x "$build/tests/gpu/check_gpu" ]; then
 	srcdir=$src on 0 "$build/tests/gpu/check_gpu" only="conv3x3.g, sm_80"
 	says '^[0-9]+ passed, 0 failed$'
-	for what in mma-s8.k "mma-tf32.k, sm_80" lost.k "too little memory" "conv1x1.g, sm_90a tf32"; do
+	for what in mma-s8.k "mma-tf32.k, sm_80" lost.k "too little memory" "conv1x1.g, sm_80 tf32"; do
 		srcdir=$src on 0 "$build/tests/gpu/check_gpu" only="$what" jobs=2
 		says '^[1-9][0-9]* passed, 0 failed$'
 	done
