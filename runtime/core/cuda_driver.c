@@ -68,14 +68,30 @@ cuda_driver(y12_engine *e, int number)
 	return problem[0] ? y12_fail(e, Y12_NODEVICE, "cuda:%d: %s", number, problem) : Y12_OK;
 }
 
+/* What the engine takes, and what there is if a context can be asked. */
+static void
+memory_text(const Cuda *c, char *to, size_t size)
+{
+	unsigned long long takes = c->e->h.arena_bytes + c->e->h.consts.count;
+	size_t avail = 0, total = 0;
+	int n = takes ? snprintf(to, size, "; the engine takes %llu bytes beside its pictures and code", takes) : 0;
+
+	if (takes && (size_t)n < size && !cu.MemGetInfo(&avail, &total))
+		snprintf(to + n, size - (size_t)n, ", and of %zu now %zu are free", total, avail);
+}
+
 y12_status
 cuda_fail(Cuda *c, CUresult r, const char *call)
 {
 	const char *name = NULL, *text = NULL;
+	bool memory = r == CUDA_ERROR_OUT_OF_MEMORY;
+	char more[200] = "";
 
 	cu.GetErrorName(r, &name);
 	cu.GetErrorString(r, &text);
-	return y12_fail(c->e, r == CUDA_ERROR_OUT_OF_MEMORY ? Y12_NOMEMORY : Y12_DEVICE, "cuda:%d: %s: %s (%s)",
-	                c->number, call, name ? name : "an unknown error", text ? text : "?");
+	if (memory)
+		memory_text(c, more, sizeof more);
+	return y12_fail(c->e, memory ? Y12_NOMEMORY : Y12_DEVICE, "cuda:%d: %s: %s (%s)%s", c->number, call,
+	                name ? name : "an unknown error", text ? text : "?", more);
 }
 #endif
