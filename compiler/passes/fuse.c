@@ -306,15 +306,33 @@ suppose(Fuse *f)
 }
 
 /* What a kernel asks of the strides of an argument. */
-typedef enum Need { NEED_NOTHING, NEED_UNIT, NEED_DENSE } Need;
+typedef enum Need { NEED_NOTHING, NEED_UNIT, NEED_PIECES, NEED_DENSE } Need;
+
+enum { PIECE = 16 };            /* bytes that a GPU copies at a time, from multiples of them */
+
+/* What a matrix product of a GPU reads: channels of x in whole pieces. */
+static Need
+need_of_product(const Fuse *f, const Node *x, int64_t channels)
+{
+	int64_t bytes = channels * dtype_info[x->type.dt].bytes;
+
+	return f->cx->target && f->cx->target->kind == TARGET_GPU && bytes % PIECE == 0 ? NEED_PIECES : NEED_UNIT;
+}
 
 static Need
 need_of(const Fuse *f, const Node *reader, int i)
 {
 	switch (reader->op) {
 	case OP_conv2d:         /* vectors along channels; weights and bias as they come */
-		return i > 0 ? NEED_DENSE : reads_elements(f->g, reader) ? NEED_NOTHING : NEED_UNIT;
-	case OP_attention: case OP_pool:
+		if (i > 0)
+			return NEED_DENSE;
+		if (reads_elements(f->g, reader))
+			return NEED_NOTHING;
+		return need_of_product(f, node(f, reader->arg[0]), node(f, reader->arg[0])->type.dim[3] / attr_int(reader, A_groups, 1));
+	case OP_attention:
+		return i > 2 ? NEED_UNIT : need_of_product(f, node(f, reader->arg[i]), node(f, reader->arg[i])->type.dim[3] /
+		                                           attr_int(reader, A_heads, 1));
+	case OP_pool:
 		return NEED_UNIT;
 	case OP_warp:
 		return NEED_DENSE;
@@ -332,6 +350,13 @@ meets(const Fuse *f, Val v, Need need)
 	const int64_t *stride = f->at.place[v].stride;
 
 	switch (need) {
+	case NEED_PIECES:
+		for (int d = 0; d + 1 < t->rank; d++)
+			if (t->dim[d] > 1 && stride[d] * dtype_info[t->dt].bytes % PIECE)
+				return false;
+		if (f->at.place[v].offset * dtype_info[t->dt].bytes % PIECE)
+			return false;
+		/* fallthrough */
 	case NEED_UNIT:
 		return t->rank == 0 || t->dim[t->rank - 1] == 1 || stride[t->rank - 1] == 1;
 	case NEED_DENSE:
