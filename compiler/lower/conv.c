@@ -30,7 +30,7 @@
  */
 #include "lower/conv_mma.h"
 
-/* T_COUNT numbers: this kernel; CONV_TILE: conv_mma.c's, or conv_wgmma.c's if the last is 1 */
+/* T_COUNT numbers: this kernel; CONV_TILE: by the last, conv_mma.c's (0), conv_wgmma.c's (1), conv_patch.c's (2) */
 enum { T_LANES, T_VECS, T_PIXELS, T_ROWS, T_BLOCKS, T_COUNT };
 
 static ConvShape
@@ -65,32 +65,47 @@ pointwise_conv(const ConvShape *c)
 	return c->r == 1 && c->s == 1 && c->sh == 1 && c->sw == 1 && c->ph == 0 && c->pw == 0;
 }
 
+/* Does any kernel for matrix units do it? */
+static bool
+for_units(const ConvShape *c, const Target *t, const Graph *g)
+{
+	return conv_mma_fits(c, t, graph_node(g, c->x)) || conv_patch_fits(c, t, g);
+}
+
 /* Tiles of all kernels for matrix units. */
 static int
-unit_tiles(const ConvShape *c, const Target *t, const Node *x, bool maps, ConvTile *to, int most)
+unit_tiles(const ConvShape *c, const Target *t, const Graph *g, ConvTile *to, int most)
 {
-	int n = maps && conv_wgmma_fits(c, t, x) ? conv_wgmma_candidates(c, t, to, most) : 0;
+	const Node *x = graph_node(g, c->x);
+	int n = conv_wgmma_fits(c, t, x) ? conv_wgmma_candidates(c, t, to, most) : 0;
 
-	return n + conv_mma_candidates(c, t, to + n, most - n);
+	if (conv_patch_fits(c, t, g))
+		n += conv_patch_candidates(c, t, to + n, most - n);
+	return conv_mma_fits(c, t, x) ? n + conv_mma_candidates(c, t, to + n, most - n) : n;
 }
 
 enum { TILES = 2048 };
 
 /* Warpgroups where they can: of 148 shapes measured on an H100 mma.sync was ahead in ten, by some percent, where both
- * take 1.5 us or wait for memory; 32 channels under one tap are left to it.  So the two models
- * need not agree on what a clock is. */
-static void
-best_tile(const ConvShape *c, const Target *t, const Node *x, bool maps, int32_t *tile)
+ * take 1.5 us or wait for memory; 32 channels under one tap are left to it.  Patches compete
+ * with whichever it is. */
+static bool
+best_tile(const ConvShape *c, const Target *t, const Graph *g, bool maps, int32_t *tile)
 {
+	const Node *x = graph_node(g, c->x);
 	ConvTile all[TILES];
 	int n = maps && conv_wgmma_fits(c, t, x) ? conv_wgmma_candidates(c, t, all, TILES) : 0, best = 0;
 
-	if (n == 0)
+	if (n == 0 && conv_mma_fits(c, t, x))
 		n = conv_mma_candidates(c, t, all, TILES);
+	if (conv_patch_fits(c, t, g))
+		n += conv_patch_candidates(c, t, all + n, TILES - n);
 	for (int i = 1; i < n; i++)
 		if (all[i].cost < all[best].cost)
 			best = i;
-	memcpy(tile, all[best].tile, sizeof all[best].tile);
+	if (n)
+		memcpy(tile, all[best].tile, sizeof all[best].tile);
+	return n > 0;
 }
 
 /* Pixels of a tile: as many as registers allow, but rather a few less than a small
@@ -119,7 +134,7 @@ conv_key(Arena *a, const Graph *g, const Target *t, const Group *gr)
 	ConvShape c = conv_of(g, gr);
 	const Node *x = graph_node(g, c.x);
 
-	if (!conv_mma_fits(&c, t, x))
+	if (!for_units(&c, t, g))
 		return NULL;
 	return arena_printf(a, "conv %s %" PRId64 "x%" PRId64 "s%" PRId64 ",%" PRId64 "p%" PRId64 ",%" PRId64 " g%" PRId64
 		" %" PRId64 "x%" PRId64 "x%" PRId64 "x%" PRId64 " -> %" PRId64 "x%" PRId64 "x%" PRId64, c.tf32 ? "tf32" : dtype_info[x->type.dt].name,
@@ -130,9 +145,8 @@ int
 conv_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile *to, int most)
 {
 	ConvShape c = conv_of(g, gr);
-	const Node *x = graph_node(g, c.x);
 	ConvTile tile[TILES];
-	int n = conv_mma_fits(&c, t, x) ? unit_tiles(&c, t, x, true, tile, TILES) : 0;
+	int n = for_units(&c, t, g) ? unit_tiles(&c, t, g, tile, TILES) : 0;
 
 	for (int i = 0; i < n && i < most; i++) {
 		to[i] = (LowerTile){ .cost = tile[i].cost };
@@ -150,9 +164,8 @@ choose_conv(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 	int64_t bytes;
 
 	(void)a;
-	if (conv_mma_fits(&c, t, graph_node(g, c.x))) {
+	if (for_units(&c, t, g) && best_tile(&c, t, g, true, gr->tile)) {
 		gr->ntile = CONV_TILE;
-		best_tile(&c, t, graph_node(g, c.x), true, gr->tile);
 		*pack = 1;
 		return;
 	}
@@ -506,10 +519,12 @@ lower_conv(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 
 		mma_shape(cx->g, group, &c);
 		memcpy(tile, gr->tile, sizeof tile);
-		if (tile[CONV_TILE - 1] && conv_wgmma_place(cx->g, &c))
+		if (tile[CONV_TILE - 1] == 1 && conv_wgmma_place(cx->g, &c))
 			return lower_conv_wgmma(cx, group, &c, tile, out);
-		if (tile[CONV_TILE - 1])
-			best_tile(&c, cx->target, graph_node(cx->g, c.x), false, tile);
+		if (tile[CONV_TILE - 1] == 1)
+			best_tile(&c, cx->target, cx->g, false, tile);
+		if (tile[CONV_TILE - 1] == 2)
+			return lower_conv_patch(cx, group, &c, tile, out);
 		return lower_conv_mma(cx, group, &c, tile, out);
 	}
 	c.lanes = gr->tile[T_LANES];

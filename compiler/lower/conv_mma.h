@@ -41,6 +41,12 @@ int conv_wgmma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int
 bool conv_wgmma_place(const Graph *g, const ConvShape *c);
 bool lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *tile, LoweredList *out);
 
+/* conv_patch.c: tiles end with a 2.  The first convolution, too, where it reads bytes. */
+bool conv_patch_stem(const ConvShape *c, const Graph *g);
+bool conv_patch_fits(const ConvShape *c, const Target *t, const Graph *g);
+int conv_patch_candidates(const ConvShape *c, const Target *t, ConvTile *to, int most);
+bool lower_conv_patch(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *tile, LoweredList *out);
+
 /* Sums of a block that lie in shared memory, f32 [bm][bn + 8], go through the epilogue, which all threads
  * begin together after a barrier. */
 typedef struct ConvTileAt {
@@ -54,6 +60,8 @@ void conv_put_tile(Gen *z, const ConvShape *c, const ConvTileAt *t);
  * Column 8 unit i + 8 j + 2 q + e (j < unit) is channel 8 unit i + 2 unit q + 2 j + e of the block, so that
  * a lane's are 2 unit side by side.  ch: the lane's first channel; end: where channels end, 0: the tile does not pass it. */
 void conv_put_row(Gen *z, const ConvShape *c, Reg p, Reg ch, Reg end, int unit, int columns, const Reg *pair);
+/* … of the pixel at `at`, whose channel is the lane's first; unit may be 1. */
+void conv_put_pixel(Gen *z, const ConvShape *c, const Coord *at, Reg end, int unit, int columns, const Reg *pair);
 /* The unit for that many channels in tiles of so many columns; 0: there is none. */
 int conv_unit(int64_t channels, int columns);
 

@@ -11,7 +11,7 @@
  *                    # range image 0 1       of an input's values, default -2 2
  *                    # half 4e-3             greatest ||difference|| / ||expected|| in f16 and tf32, whose fractions have 10 bits, default 2e-3
  *                    # slow                  too much work for the interpreter
- *                    # tile 64 32 64 3 1 0 1 of its convolutions on sm_90a, in place of the one chosen
+ *                    # tile 64 32 64 3 1 0 1 of its convolutions on sm_90a, in place of the one chosen; of a patch (… 2): but the 1x1
  * Integers and booleans must be equal.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -179,11 +179,19 @@ static const char *wished_tile;
 static void
 choose(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 {
-	int32_t *x = gr->tile;
+	int32_t x[TILE_MAX] = { 0 };
+	const Node *w;
+	int n;
 
 	lower_choose(a, g, t, gr, pack);
-	if (wished_tile && gr->family == FAM_conv && t->has & GPU_WGMMA)
-		gr->ntile = sscanf(wished_tile, "%d %d %d %d %d %d %d", &x[0], &x[1], &x[2], &x[3], &x[4], &x[5], &x[6]);
+	if (!wished_tile || gr->family != FAM_conv || !(t->has & GPU_WGMMA))
+		return;
+	n = sscanf(wished_tile, "%d %d %d %d %d %d %d", &x[0], &x[1], &x[2], &x[3], &x[4], &x[5], &x[6]);
+	w = graph_node(g, graph_node(g, gr->root)->arg[1]);
+	if (n == 7 && x[6] == 2 && w->type.dim[2] * w->type.dim[3] == 1)
+		return;         /* a patch is for several taps */
+	memcpy(gr->tile, x, sizeof x);
+	gr->ntile = n;
 }
 
 /* a GPU's target and what it computes in */
