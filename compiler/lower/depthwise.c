@@ -14,11 +14,13 @@
  * the first and the last tiles of a row are bodies of their own, without the products
  * that fall outside.
  *
+ * On GPUs in half precision, where there are blocks enough, depthwise_patch.c takes over.
+ *
  * tile = { lanes, P, rows a task (0: GPU, kernel rows written out) }; packed weights: [block][R][S][1][lanes]
  *
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "lower/gen.h"
+#include "lower/depthwise.h"
 
 enum { T_LANES, T_PIXELS, T_ROWS, T_COUNT };
 
@@ -30,6 +32,8 @@ choose_depthwise(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack
 	int lanes = target_lanes(t), most;
 
 	(void)a;
+	if (depthwise_patch_choose(g, t, gr, pack))
+		return;
 	while (lanes > 4 && oc <= lanes / 2)
 		lanes /= 2;
 	/* sums, a row of weights, and an input */
@@ -216,6 +220,8 @@ lower_depthwise(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err
 		*err = arena_printf(cx->a, "conv2d %%%u: depthwise needs channels side by side", gr->root);
 		return false;
 	}
+	if (gr->ntile == DEPTHWISE_PATCH_TILE)
+		return lower_depthwise_patch(cx, group, out);
 	o = (Body){
 		.z = z, .x = x, .bias = n->narg > 2 ? n->arg[2] : 0,
 		.h = x->type.dim[1], .w = x->type.dim[2],
