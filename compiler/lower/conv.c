@@ -33,7 +33,7 @@
 /* T_COUNT numbers: this kernel; CONV_TILE: by the last, conv_mma.c's (0), conv_wgmma.c's (1), conv_patch.c's (2) */
 enum { T_LANES, T_VECS, T_PIXELS, T_ROWS, T_BLOCKS, T_COUNT };
 
-static ConvShape
+ConvShape
 conv_of(const Graph *g, const Group *gr)
 {
 	const Node *n = graph_node(g, gr->root);
@@ -59,8 +59,8 @@ conv_of(const Graph *g, const Group *gr)
 	return c;
 }
 
-static bool
-pointwise_conv(const ConvShape *c)
+bool
+conv_is_pointwise(const ConvShape *c)
 {
 	return c->r == 1 && c->s == 1 && c->sh == 1 && c->sw == 1 && c->ph == 0 && c->pw == 0;
 }
@@ -164,7 +164,7 @@ void
 choose_conv(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 {
 	ConvShape c = conv_of(g, gr);
-	int64_t oc = c.oc / c.groups, width = pointwise_conv(&c) ? c.oh * c.ow : c.ow;
+	int64_t oc = c.oc / c.groups, width = conv_is_pointwise(&c) ? c.oh * c.ow : c.ow;
 	int lanes = target_lanes(t), vecs, most, regs = t->vector_regs;
 	int64_t bytes;
 
@@ -204,7 +204,7 @@ choose_conv(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 	gr->tile[T_BLOCKS] = (int32_t)MAX(1, MIN(ceil_div(oc, *pack), t->l2 / 4 / MAX(bytes, 1)));
 	if (c.groups > 1)
 		gr->tile[T_BLOCKS] = (int32_t)ceil_div(oc, *pack);
-	if (pointwise_conv(&c)) {
+	if (conv_is_pointwise(&c)) {
 		int64_t tiles = ceil_div(width, gr->tile[T_PIXELS]);
 
 		gr->tile[T_ROWS] = (int32_t)MAX(1, MIN(tiles, MAX(4, ceil_div(tiles, 16))));
@@ -494,7 +494,7 @@ static void
 mma_shape(const Graph *g, uint32_t group, ConvShape *c)
 {
 	c->flat_out = gen_flattens(g, group, true);
-	c->flat = pointwise_conv(c) && gen_is_flat(g, c->x, true);
+	c->flat = conv_is_pointwise(c) && gen_is_flat(g, c->x, true);
 	c->pack = 1;
 }
 
@@ -540,7 +540,7 @@ lower_conv(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	c.pack = attr_int(n, A_pack, 0);
 	c.blocks = graph_node(cx->g, c.w)->type.dim[0];
 	c.flat_out = gen_flattens(cx->g, group, false);
-	c.flat = pointwise_conv(&c) && (c.flat_out || graph_node(cx->g, c.x)->group != group) &&
+	c.flat = conv_is_pointwise(&c) && (c.flat_out || graph_node(cx->g, c.x)->group != group) &&
 		gen_is_flat(cx->g, c.x, false);
 	c.row = c.ow;
 	if (c.flat) {

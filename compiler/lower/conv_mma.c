@@ -67,19 +67,17 @@ slab_index(Mma *m, Reg row, Reg chunk)
 	return k_add(b, k_muli(b, row, m->bk), k_muli(b, k_op(b, K_xor, chunk, swizzle(m, row), 0), m->piece));
 }
 
-/* the channel of the block whose weights are in that row of a slab */
-static Reg
-channel_of(Mma *m, Reg row)
+Reg
+conv_channel(KBuild *b, int unit, Reg row)
 {
-	KBuild *b = m->b;
 	Reg one = k_ix(b, 1), three = k_ix(b, 3), eight, pair;
 
-	if (!m->unit)
+	if (!unit)
 		return row;
-	eight = k_op(b, K_and, k_op(b, K_shr, row, three, 0), k_ix(b, m->unit - 1), 0);
+	eight = k_op(b, K_and, k_op(b, K_shr, row, three, 0), k_ix(b, unit - 1), 0);
 	pair = k_op(b, K_and, k_op(b, K_shr, row, one, 0), three, 0);
-	row = k_op(b, K_and, row, k_ix(b, ~(int64_t)(8 * m->unit - 1) | 1), 0);
-	return k_add(b, row, k_add(b, k_muli(b, pair, 2 * m->unit), k_muli(b, eight, 2)));
+	row = k_op(b, K_and, row, k_ix(b, ~(int64_t)(8 * unit - 1) | 1), 0);
+	return k_add(b, row, k_add(b, k_muli(b, pair, 2 * unit), k_muli(b, eight, 2)));
 }
 
 /* Where this thread copies from and to: addresses, masks, slots. */
@@ -139,7 +137,7 @@ prepare(Mma *m)
 		m->a_at[i] = k_add(b, m->a_at[i], k_muli(b, m->group, c->c * st[3]));
 	}
 	for (int i = 0; i < m->rb; i++) {
-		Reg row = k_addi(b, first, i * step), o = k_add(b, m->col0, channel_of(m, row));
+		Reg row = k_addi(b, first, i * step), o = k_add(b, m->col0, conv_channel(b, m->unit, row));
 		int64_t per = c->oc / c->groups;
 
 		m->b_to[i] = slab_index(m, row, m->chunk);
@@ -262,8 +260,8 @@ put_vector(Gen *z, const ConvShape *c, const Coord *at, Reg x)
 	KBuild *b = z->b;
 
 	if (c->bias)
-		x = k_add(b, x, k_cast(b, KS_F32, k_load_part(b, gen_buf(z, c->bias), k_addi(b, at->r[3], at->k[3]), at->lanes,
-			at->active)));
+		x = k_add(b, x, k_cast(b, KS_F32, k_load_part(b, c->bias_at ? c->bias_at : gen_buf(z, c->bias),
+			k_addi(b, at->r[3], at->k[3]), at->lanes, at->active)));
 	gen_finish(z, at, x);
 }
 
@@ -354,10 +352,12 @@ conv_put_row(Gen *z, const ConvShape *c, Reg p, Reg ch, Reg end, int unit, int c
 	Coord at = { .r[3] = ch };
 
 	gen_forget_bases(z);
-	k_if(b, k_op(b, K_lt, p, k_ix(b, c->n * c->oh * c->ow), 0));
+	if (!c->whole)
+		k_if(b, k_op(b, K_lt, p, k_ix(b, c->n * c->oh * c->ow), 0));
 	pixel_at(b, c, p, &at);
 	conv_put_pixel(z, c, &at, end, unit, columns, pair);
-	k_close(b);
+	if (!c->whole)
+		k_close(b);
 	gen_forget_bases(z);
 }
 

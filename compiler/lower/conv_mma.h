@@ -14,6 +14,8 @@ typedef struct ConvShape {
 	int64_t oh, ow, oc;             /* output; oc in all */
 	int64_t r, s, sh, sw, ph, pw;   /* kernel, strides, pads */
 	int64_t groups, pack, blocks;
+	bool whole;                     /* for conv_put_row(): there is no row past the last pixel */
+	uint32_t bias_at;               /* the bias in shared memory, f32; 0: in memory */
 	int operands;                   /* values that the epilogue reads, besides bias */
 	int bytes;                      /* of an element of x and w */
 	bool tf32;                      /* f32 whose products may be made in tf32 */
@@ -29,6 +31,10 @@ enum { CONV_TILE = 7 };
 
 /* A tile that the kernel can be made for, and what the model says it costs. */
 typedef struct ConvTile { int32_t tile[CONV_TILE]; double cost; } ConvTile;
+
+/* The group's root in numbers. */
+ConvShape conv_of(const Graph *g, const Group *gr);
+bool conv_is_pointwise(const ConvShape *c);     /* 1x1, no stride, no padding */
 
 bool conv_mma_fits(const ConvShape *c, const Target *t, const Node *x);
 /* All tiles, in no order: at least one if conv_mma_fits(). */
@@ -62,11 +68,17 @@ void conv_put_tile(Gen *z, const ConvShape *c, const ConvTileAt *t);
 void conv_put_row(Gen *z, const ConvShape *c, Reg p, Reg ch, Reg end, int unit, int columns, const Reg *pair);
 /* … of the pixel at `at`, whose channel is the lane's first; unit may be 1. */
 void conv_put_pixel(Gen *z, const ConvShape *c, const Coord *at, Reg end, int unit, int columns, const Reg *pair);
+/* Which of a block's channels has its weights in `row`, so that a lane's channels are those of conv_put_row(). */
+Reg conv_channel(KBuild *b, int unit, Reg row);
 /* The unit for that many channels in tiles of so many columns; 0: there is none. */
 int conv_unit(int64_t channels, int columns);
 
 /* conv.c, for tuning: of convolutions that the matrix units do */
 const char *conv_key(Arena *a, const Graph *g, const Target *t, const Group *gr);
 int conv_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile *to, int most);
+
+/* chain.c */
+const char *chain_key(Arena *a, const Graph *g, const Target *t, const Group *gr);
+int chain_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile *to, int most);
 
 #endif

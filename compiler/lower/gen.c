@@ -642,6 +642,17 @@ joined_value(Gen *z, Val v, const Coord *c)
 	return y;
 }
 
+/* index of the element at c of what lies in shared memory */
+static Reg
+held_index(Gen *z, Val v, const Coord *c)
+{
+	Reg row = k_muli(z->b, z->held_row, z->held[v].pitch);
+
+	if (z->held[v].at)
+		row = k_add(z->b, row, z->held[v].at);
+	return k_addi(z->b, c->r[3] ? k_add(z->b, row, c->r[3]) : row, c->k[3]);
+}
+
 static Reg
 compute(Gen *z, Val v, const Coord *c)
 {
@@ -649,6 +660,8 @@ compute(Gen *z, Val v, const Coord *c)
 
 	if (v == z->root && z->root_value)
 		return z->root_value;
+	if (z->held && z->held[v].buf && v != z->into)
+		return k_cast(z->b, compute_scalar(n->type.dt), k_load(z->b, z->held[v].buf, held_index(z, v, c), c->lanes));
 	if (n->op == OP_iota) {
 		int d = (int)attr_int(n, A_axis, 0);
 		Reg x = coord_reg(z, c, d);
@@ -687,24 +700,28 @@ gen_value(Gen *z, Val v, const Coord *c)
 void
 gen_finish(Gen *z, const Coord *c, Reg root_value)
 {
-	const Node *n = gen_node(z, z->gr->out);
-	uint32_t buf = gen_buf(z, z->gr->out);
+	Val out = z->into ? z->into : z->gr->out;
+	const Node *n = gen_node(z, out);
+	bool held = z->held && z->held[out].buf;
+	uint32_t buf = held ? z->held[out].buf : gen_buf(z, out);
 	KBuild *b = z->b;
 	Reg x;
 
 	gen_forget(z);
 	z->root_value = root_value;
-	x = splat_to(z, c, gen_value(z, z->gr->out, c));
+	x = splat_to(z, c, gen_value(z, out, c));
 	x = k_cast(b, kscalar_of(n->type.dt), x);
-	if (c->lanes == 1 || n->place.stride[c->vdim] == 1) {
-		k_store_part(b, buf, gen_index(z, z->gr->out, c), x, c->active);
+	if (held) {
+		k_store_part(b, buf, held_index(z, out, c), x, c->active);
+	} else if (c->lanes == 1 || n->place.stride[c->vdim] == 1) {
+		k_store_part(b, buf, gen_index(z, out, c), x, c->active);
 	} else {
 		Coord one = *c;
 
 		one.lanes = one.active = 1;
 		for (int i = 0; i < c->active; i++) {
 			one.k[c->vdim] = c->k[c->vdim] + i;
-			k_store(b, buf, gen_index(z, z->gr->out, &one), k_lane(b, x, i));
+			k_store(b, buf, gen_index(z, out, &one), k_lane(b, x, i));
 		}
 	}
 	gen_forget(z);
@@ -745,16 +762,17 @@ gen_flattens(const Graph *g, uint32_t id, bool pictures)
 		return false;
 	for (Val v = 1; v < g->node.n; v++) {
 		const Node *n = graph_node(g, v);
+		bool step = gr->family == FAM_chain && (n->op == OP_conv2d || n->op == OP_concat);
 
 		if (n->op == OP_none || n->group != id || n->keep != KEEP_GROUP)
 			continue;
-		if (v != gr->root && op_info[n->op].fuse != FUSE_POINT)
+		if (v != gr->root && op_info[n->op].fuse != FUSE_POINT && !step)
 			return false;
 		for (int i = 0; i < n->narg; i++) {
 			const Node *x = graph_node(g, n->arg[i]);
 
-			if (v == gr->root && i > 0)
-				continue;       /* weights and bias */
+			if (step || (v == gr->root && i > 0))
+				continue;       /* weights and bias; of a chain, what chain.c copies itself */
 			if (x->group != id && (!gen_is_flat(g, n->arg[i], pictures) ||
 			    (pictures && batch > 1 && type_count(&x->type) > 1 && x->type.dim[1] * x->type.dim[2] > 1 &&
 			     x->type.dim[0] != batch)))

@@ -44,6 +44,10 @@ typedef struct Gen {
 	const bool *inside;     /* by value of a body: its indices lie in their dims; NULL: not known */
 	Val counts;             /* of a body: a value that grows by one from lane to lane; 0: none */
 	bool guarded;           /* gen_tasks opened an if, which gen_end closes */
+	/* of a chain: values that lie in shared memory, [row of the block][channel] from index `at` on, and the row at hand */
+	struct GenHeld { uint32_t buf; int pitch; Reg at; } *held;      /* by value; NULL: none, buf 0: not this one */
+	Reg held_row;
+	Val into;               /* what gen_finish makes; 0: the group's out */
 } Gen;
 
 /* Starts a kernel for a group; gen_end() appends it to out. */
@@ -94,7 +98,7 @@ gen_gpu(const LowerCtx *cx)
 	return cx->target->kind == TARGET_GPU;
 }
 
-/* Epilogue at c, given the root's value there, and the store of the group's out. */
+/* Epilogue at c, given the root's value there, and the store of the group's out (or of z->into). */
 void gen_finish(Gen *z, const Coord *c, Reg root_value);
 
 /* Rows (and pictures) of the value follow each other without a gap, or it is the same in all of them. */

@@ -20,6 +20,7 @@ static const struct {
 	int (*candidates)(const Graph *g, const Target *t, const Group *gr, LowerTile *to, int most);
 } family[FAM_COUNT] = {
 	[FAM_conv] = { conv_key, conv_candidates },
+	[FAM_chain] = { chain_key, chain_candidates },
 	[FAM_attention] = { attention_key, attention_candidates },
 };
 

@@ -108,6 +108,23 @@ pack_conv(Graph *g, PassCtx *cx, Val conv, int pack, Map *made)
 	return true;
 }
 
+/* … of the root, and of a chain's steps. */
+static bool
+pack_group(Graph *g, PassCtx *cx, uint32_t id, int pack, Map *made)
+{
+	const Group *gr = &g->group.p[id];
+
+	for (size_t i = 0; i < g->order.n; i++) {
+		Val v = g->order.p[i];
+		const Node *n = graph_node(g, v);
+
+		if (n->op == OP_conv2d && n->group == id && (v == gr->root || gr->family == FAM_chain) &&
+		    !attr_find(n, A_pack) && !pack_conv(g, cx, v, pack, made))
+			return false;
+	}
+	return true;
+}
+
 bool
 pass_tile(Graph *g, PassCtx *cx)
 {
@@ -127,8 +144,7 @@ pass_tile(Graph *g, PassCtx *cx)
 		cx->choose(g->a, g, cx->target, gr, &pack);
 		if (pack > 0 && graph_node(g, gr->root)->op == OP_attention)
 			list_attention_tiles(g, cx, gr->root, gr->tile[1], pack);
-		if (pack > 0 && graph_node(g, gr->root)->op == OP_conv2d &&
-		    !attr_find(graph_node(g, gr->root), A_pack) && !pack_conv(g, cx, gr->root, pack, made))
+		if (pack > 0 && !pack_group(g, cx, (uint32_t)i, pack, made))
 			break;
 	}
 	arena_free(tmp);

@@ -68,7 +68,7 @@ for sm in 80 90; do
 done
 on 0 "$y12" bench model="$tiny" weights=random entry=forward device=0 rounds=1 profile=true
 says '^forward: [0-9]+ launches, replay median'
-says ' conv3x3s2_16_32_.* model.1.conv'
+says ' chain3x3s2_16_32_96_.* model.2.qk.conv'
 Y12_STANDIN_MEMORY=10000 on 4 "$y12" bench model="$tiny" weights=random entry=forward device=0
 says 'bytes of Stand-in 0.s memory'
 on 3 "$y12" bench model="$tiny" weights=random device=0
@@ -80,14 +80,17 @@ export Y12_STANDIN_SM=80
 on 0 "$y12" tune model="$tiny" entry=forward device=0 budget=2s out=a.tune
 says '^[0-9]+ shapes, [0-9]+ tiles tried'
 grep -q '^# yolo12c tune sm_80; Stand-in 0$' a.tune || fail "the head of the table: $(head -n 1 a.tune)"
-grep -q '^conv f16 3x3s2,2p1,1 g1 1x16x16x16 -> 8x8x32 = [0-9]' a.tune || fail "the rows: $(cat a.tune)"
+grep -q '^conv f16 1x1s1,1p0,0 g1 1x8x8x32 -> 8x8x32 = [0-9]' a.tune || fail "the rows: $(cat a.tune)"
+grep -q '^chain f16 3x3s2,2p1,1 1x16x16xm144 -> 32 -> 96 = [0-9]' a.tune || fail "the rows: $(cat a.tune)"
 grep -q '^attention f16 4 windows of 16, 1 heads of 32 = ' a.tune || fail "the rows: $(cat a.tune)"
-printf '%s\n' 'conv f16 3x3s2,2p1,1 g1 1x16x16x16 -> 8x8x32 = 64 16 32 2 4 1 0 0' >b.tune
+printf '%s\n' 'conv f16 1x1s1,1p0,0 g1 1x8x8x32 -> 8x8x32 = 64 16 32 2 4 1 0 0' \
+	'chain f16 3x3s2,2p1,1 1x16x16xm144 -> 32 -> 96 = 32 2 3 1 0 0 0 0' >b.tune
 YOLO12C_TUNE=b.tune on 0 "$y12" run "$tiny" weights=random entry=forward device=0 input=random compare=ref.npy tol=2e-3
 YOLO12C_TUNE=b.tune "$y12" dump model="$tiny" weights=random entry=forward target=sm_80 stage=kir >out 2>err
-says 'conv3x3s2_16_32_64_t64x16x32'
+says 'conv1x1s1_32_32_64_t64x16x32'
+says 'chain3x3s2_16_32_96_64_t32x2x3'
 # a tile that cannot be is no more than a wish
-printf '%s\n' 'conv f16 3x3s2,2p1,1 g1 1x16x16x16 -> 8x8x32 = 7 7 7 7 7 7 7 7' >b.tune
+printf '%s\n' 'conv f16 1x1s1,1p0,0 g1 1x8x8x32 -> 8x8x32 = 7 7 7 7 7 7 7 7' >b.tune
 YOLO12C_TUNE=b.tune on 0 "$y12" run "$tiny" weights=random entry=forward device=0 input=random compare=ref.npy tol=2e-3
 echo 'nonsense' >b.tune
 YOLO12C_TUNE=b.tune on 3 "$y12" run "$tiny" weights=random entry=forward device=0 input=random

@@ -73,6 +73,22 @@ for stage in fuse plan kir; do
 	cmp "$tmp/a/$file" "$tmp/b/$file" || fail "graph.g taken to $stage differs from the spec taken there"
 done
 
+# of GPUs there are chains, which stay what they are; for a network, fewer launches than convolutions
+mkdir "$tmp/c" "$tmp/d"
+for stage in chain tile schedule kir; do
+	want 0 "dump $stage for a GPU" "$y12" dump model="$spec" $net target=sm_90a stage=$stage out="$tmp/c/$stage"
+	want 0 "dump $stage for a GPU again" "$y12" dump model="$tmp/c/$stage" stage=$stage out="$tmp/d/$stage"
+	cmp "$tmp/c/$stage" "$tmp/d/$stage" || fail "$stage for a GPU: dump, read, dump gives another text"
+	grep -q chain "$tmp/c/$stage" || fail "$stage for a GPU has no chain"
+done
+launches() { "$y12" dump model=yolov12 scale=n target=sm_90a precision="$1" entry=boxes stage=schedule >"$tmp/out" 2>"$tmp/err" &&
+	grep -c '^  group' "$tmp/out"; }
+joined=$(launches f16)
+[ "$(grep -c '^  group @[0-9]* chain ' "$tmp/out")" -ge 10 ] || fail "of yolov12n few convolutions are in chains"
+apart=$(launches f32)
+grep -q '^  group @[0-9]* chain ' "$tmp/out" && fail "there is no kernel for chains in f32"
+[ "$joined" -le $((apart - 20)) ] || fail "yolov12n: $joined launches with chains, $apart without"
+
 # without weights: shapes only
 for stage in ast graph fuse plan; do
 	want 0 "dump $stage without weights" "$y12" dump model="$spec" stage=$stage entry=forward

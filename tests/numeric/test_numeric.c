@@ -11,6 +11,8 @@
  *                    # range image 0 1       of an input's values, default -2 2
  *                    # half 4e-3             greatest ||difference|| / ||expected|| in f16 and tf32, whose fractions have 10 bits, default 2e-3
  *                    # slow                  too much work for the interpreter
+ *                    # chain 16 1 4 1      a tile for its chains, which there must be then (in f16)
+ *                    # same                  with chains every bit is as without, on sm_80
  *                    # tile 64 32 64 3 1 0 1 of its convolutions on sm_90a, in place of the one chosen; of a patch (… 2): but the 1x1
  * Integers and booleans must be equal.
  *
@@ -174,7 +176,26 @@ compare_half(const Case *c, const char *how, const char *name, const Tensor *wan
 }
 
 /* of the graph at hand, if it asks for one */
-static const char *wished_tile;
+static const char *wished_tile, *wished_chain;
+
+/* The tile wished for chains, where one can have it; no chain else, or if "" is wished. */
+static void
+choose_chain(Arena *a, const Graph *g, const Target *t, Group *gr)
+{
+	int32_t x[TILE_MAX] = { 0 };
+	LowerTile *all;
+	int n = lower_candidates(a, g, t, gr, &all);
+
+	gr->ntile = 0;
+	if (!*wished_chain)
+		return;
+	assert_int_equal(sscanf(wished_chain, "%d %d %d %d", &x[0], &x[1], &x[2], &x[3]), 4);
+	for (int i = 0; i < n && !gr->ntile; i++)
+		if (memcmp(all[i].tile, x, sizeof x) == 0) {
+			memcpy(gr->tile, x, sizeof x);
+			gr->ntile = 4;
+		}
+}
 
 static void
 choose(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
@@ -184,6 +205,10 @@ choose(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 	int n;
 
 	lower_choose(a, g, t, gr, pack);
+	if (gr->family == FAM_chain && wished_chain)
+		choose_chain(a, g, t, gr);
+	else if (gr->family == FAM_chain && wished_tile)
+		gr->ntile = 0;
 	if (!wished_tile || gr->family != FAM_conv || !(t->has & GPU_WGMMA))
 		return;
 	n = sscanf(wished_tile, "%d %d %d %d %d %d %d", &x[0], &x[1], &x[2], &x[3], &x[4], &x[5], &x[6]);
@@ -243,6 +268,15 @@ lower_all(Case *c, Graph *g, const Target *t, DType compute, bool tf32, Program 
 		fail_msg("%s: %s: %s", c->path, t->name, err);
 }
 
+static bool
+has_chain(const Graph *g)
+{
+	for (size_t i = 1; i < g->group.n; i++)
+		if (g->group.p[i].family == FAM_chain)
+			return true;
+	return false;
+}
+
 static y12_dtype
 public_dtype(DType t)
 {
@@ -287,6 +321,24 @@ run_host(Case *c, const Graph *g, const Program *p, const Target *t, const Tenso
 			if (strcmp(io[j].name, g->output.p[i].name) == 0)
 				compare(c, t->name, io[j].name, &want[i], io[j].data);
 	y12_engine_close(e);
+}
+
+/* What a chain keeps in shared memory is rounded as it would be in memory, and summed in the same order. */
+static void
+compare_apart(Case *c, const Target *t, const Tensor *in, const Tensor *have)
+{
+	Graph *g = parse(c);
+	Program *p = program_new(c->a);
+	Tensor *apart = NEWN(c->a, Tensor, g->output.n);
+	const char *err;
+
+	wished_chain = "";
+	lower_all(c, g, t, DT_F16, false, p);
+	assert_false(has_chain(g));
+	if (!program_interpret(p, g->name, in, apart, c->a, &err))
+		fail_msg("%s: without chains: interpreter: %s", c->path, err);
+	for (size_t j = 0; j < g->output.n; j++)
+		assert_memory_equal(apart[j].data, have[j].data, (size_t)type_bytes(&have[j].type));
 }
 
 /* One graph through every way of running it. */
@@ -346,8 +398,11 @@ run_graph(Case *c, Graph *g)
 		if (gpu->ops[0] && !strstr(c->src->text, gpu->ops[0]) && !strstr(c->src->text, gpu->ops[1]))
 			continue;
 		wished_tile = directive(c, "tile", "");
+		wished_chain = directive(c, "chain", "");
 		g = parse(c);
 		lower_all(c, g, t, gpu->compute, gpu->tf32, p);
+		if (wished_chain && has_chain(g) != (gpu->compute == DT_F16))
+			fail_msg("%s: %s: %s", c->path, how, gpu->compute == DT_F16 ? "nothing became a chain" : "there is no kernel for such chains");
 		if (!program_interpret(p, g->name, in, have, a, &err))
 			fail_msg("%s: %s: interpreter: %s", c->path, how, err);
 		for (size_t j = 0; j < g->output.n; j++) {
@@ -357,6 +412,8 @@ run_graph(Case *c, Graph *g)
 			else
 				compare(c, how, g->output.p[j].name, &want[j], have[j].data);
 		}
+		if (gpu->compute == DT_F16 && !(t->has & GPU_WGMMA) && directive(c, "same", ""))
+			compare_apart(c, t, in, have);
 	}
 }
 
