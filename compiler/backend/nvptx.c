@@ -506,6 +506,11 @@ unpacked(Emit *e, KType t, LVal words)
 	LLVMTypeRef scalar = emit_scalar(e, (KScalar)t.s), piece = per > 1 ? LLVMVectorType(scalar, (unsigned)per) : scalar;
 	LVal x[K_LANES_MAX];
 
+	if (t.s == KS_U8) {             /* whole, or the words would be made of single bytes again where they are used */
+		for (int i = 0; i < 4; i++)
+			x[i] = LLVMBuildExtractValue(e->b, words, (unsigned)i, "");
+		return LLVMBuildBitCast(e->b, vector(e, kt(KS_I32, 4), x), emit_type(e, t), "");
+	}
 	for (int i = 0; i < 4; i++) {
 		LVal word = LLVMBuildBitCast(e->b, LLVMBuildExtractValue(e->b, words, (unsigned)i, ""), piece, "");
 
@@ -552,7 +557,10 @@ mma_once(Emit *e, const Mma *m, LVal a, LVal b, LVal c)
 		LVal x = i < m->na ? a : b;
 		int first = (i < m->na ? m->ia + i : m->ib + i - m->na) * m->per;
 
-		arg[n++] = operand(e, m->per == 1 ? element(e, x, first) : part(e, x, first, m->per), m->ty);
+		if (m->per == 4)
+			arg[n++] = element(e, LLVMBuildBitCast(e->b, x, LLVMVectorType(m->ty, LLVMGetVectorSize(LLVMTypeOf(x)) / 4), ""), first / 4);
+		else
+			arg[n++] = operand(e, m->per == 1 ? element(e, x, first) : part(e, x, first, m->per), m->ty);
 	}
 	for (int i = 0; i < m->nc; i++)
 		arg[n++] = element(e, c, m->ic + i);

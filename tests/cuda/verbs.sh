@@ -118,6 +118,13 @@ says 'code for processors computes in f32'
 "$y12" compile model="$tiny" weights=random target=sm_80 precision=tf33 out=x.y12e >out 2>err && fail "tf33"
 says 'it must be auto, f32, tf32, f16 or bf16'
 
+# words of bytes go from memory to the product as they are
+for target in sm_75 sm_80; do
+	"$y12" dump model="$src/tests/gpu/mma-s8.k" target=$target stage=ptx >out 2>err || fail "dump mma-s8.k"
+	says 'mma.sync.aligned.m(8n8k16|16n8k32).row.col.s32.s8.s8.s32'
+	grep -q 'bf[ei]\.\|prmt' out && fail "bytes are taken apart for $target"
+done
+
 # products in tf32 only where they are asked for
 "$y12" dump model="$tiny" weights=random target=sm_90a precision=f32 stage=ptx >out 2>err || fail "dump f32"
 grep -q 'mma' out && fail "f32 on matrix units"
