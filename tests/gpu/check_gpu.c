@@ -118,7 +118,7 @@ find_files(Kind kind, const char *dir, const char *end)
 	qsort(list.p + from, list.n - from, sizeof *list.p, by_name);
 }
 
-/* What takes longest comes first. */
+/* What few lines show comes first, and then what takes longest. */
 static void
 find_cases(void)
 {
@@ -131,10 +131,10 @@ find_cases(void)
 		{ MEMORY, "too little memory", NULL, { 64, 64 }, "detect", NULL },
 	};
 
+	find_files(KERNELS, kernels, ".k");
 	for (size_t i = 0; i < COUNT(network) && access(weights, R_OK) == 0; i++)
 		vec_push(all, &list, network[i]);
 	find_files(GRAPH, cases, ".g");
-	find_files(KERNELS, kernels, ".k");
 }
 
 static void
@@ -845,7 +845,7 @@ report(Arena *a, const Task *t, const char *wrong, const Result *r)
 	fflush(stdout);
 }
 
-/* The next tasks, of one case.  False: there are no more. */
+/* The next tasks: some of one graph, whose evaluation they share, or one of anything else.  False: there are no more. */
 static bool
 take(Slot *s)
 {
@@ -854,8 +854,9 @@ take(Slot *s)
 	do {
 		if (from >= tasks.n)
 			return false;
-		for (to = from + 1; to < tasks.n && to < from + RUN_OF_TASKS && tasks.p[to].c == tasks.p[from].c; to++)
-			;
+		to = from + 1;
+		while (tasks.p[from].c->kind == GRAPH && to < tasks.n && to < from + RUN_OF_TASKS && tasks.p[to].c == tasks.p[from].c)
+			to++;
 	} while (!atomic_compare_exchange_weak(&score->next, &from, to));
 	atomic_store(&s->at, from);
 	atomic_store(&s->end, to);
