@@ -222,6 +222,15 @@ call1(Emit *e, const char *name, LVal x)
 	return emit_call(e, name, &ty, 1, &x, 1);
 }
 
+static LVal
+call2(Emit *e, const char *name, LVal x, LVal y)
+{
+	LLVMTypeRef ty = LLVMTypeOf(x);
+	LVal arg[2] = { x, y };
+
+	return emit_call(e, name, &ty, 1, arg, 2);
+}
+
 /* ---- registers -------------------------------------------------------------------- */
 
 typedef struct Opened { VEC(Reg) r; } Opened;
@@ -350,6 +359,7 @@ real_op(Emit *e, KOp op, KType t, LVal x, LVal y, LVal z)
 	/* the second operand if either is NaN, or both are zeros: what minps and maxps do */
 	case K_min: return choose(e, LLVMRealOLT, x, y);
 	case K_max: return choose(e, LLVMRealOGT, x, y);
+	case K_max_num: return call2(e, "llvm.maxnum", x, y);
 	case K_fma: return emit_fma(e, t, x, y, z);
 	case K_neg: return LLVMBuildFNeg(e->b, x, "");
 	case K_abs: return call1(e, "llvm.fabs", x);
@@ -358,7 +368,7 @@ real_op(Emit *e, KOp op, KType t, LVal x, LVal y, LVal z)
 	case K_ceil: return call1(e, "llvm.ceil", x);
 	case K_round: return call1(e, "llvm.roundeven", x);
 	case K_trunc: return call1(e, "llvm.trunc", x);
-	case K_exp: case K_log: case K_sin: case K_cos: case K_tanh: case K_sigmoid: case K_rem: case K_div:
+	case K_exp: case K_exp2: case K_log: case K_sin: case K_cos: case K_tanh: case K_sigmoid: case K_rem: case K_div:
 		own = e->hooks->math && t.s == KS_F32 ? e->hooks->math(e, op, t, x, y) : NULL;
 		return own ? own : op == K_div ? LLVMBuildFDiv(e->b, x, y, "") : math_expand(e, op, t, x, y);
 	default:

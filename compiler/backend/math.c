@@ -132,7 +132,7 @@ hold(Emit *e, KType t, LVal x, double lo, double hi)
 }
 
 static LVal
-expand_exp(Emit *e, KType t, LVal x)
+expand_exp(Emit *e, KType t, LVal x, bool of_two)
 {
 	/* minimax on |r| <= ln 2 / 2 of (e^r - 1 - r) / r^2; for f64 the series, to 2^-57 */
 	static const double p32[] = {
@@ -145,11 +145,15 @@ expand_exp(Emit *e, KType t, LVal x)
 	const Format *f = format_of(t);
 	LVal magic = REAL(f->magic), big, n, r, p;
 
-	x = hold(e, t, x, f->exp_lo, f->exp_hi);
-	big = FMA(x, REAL(M_LOG2E), magic);
+	x = hold(e, t, x, of_two ? f->exp_lo * M_LOG2E : f->exp_lo, of_two ? f->exp_hi * M_LOG2E : f->exp_hi);
+	big = of_two ? ADD(x, magic) : FMA(x, REAL(M_LOG2E), magic);
 	n = SUB(big, magic);
-	r = FMA(n, REAL(-f->ln2_hi), x);
-	r = FMA(n, REAL(-f->ln2_lo), r);
+	if (of_two) {
+		r = MUL(SUB(x, n), REAL(M_LN2));
+	} else {
+		r = FMA(n, REAL(-f->ln2_hi), x);
+		r = FMA(n, REAL(-f->ln2_lo), r);
+	}
 	p = t.s == KS_F64 ? POLY(r, p64) : POLY(r, p32);
 	p = ADD(FMA(p, MUL(r, r), r), REAL(1));
 	if (e->hooks->scalef && t.s == KS_F32 && t.lanes == 16) {
@@ -164,7 +168,7 @@ expand_exp(Emit *e, KType t, LVal x)
 static LVal
 expand_sigmoid(Emit *e, KType t, LVal x)
 {
-	return DIV(REAL(1), ADD(REAL(1), expand_exp(e, t, NEG(x))));
+	return DIV(REAL(1), ADD(REAL(1), expand_exp(e, t, NEG(x), false)));
 }
 
 /* ---- tanh --------------------------------------------------------------------------- */
@@ -185,7 +189,7 @@ expand_tanh(Emit *e, KType t, LVal x)
 
 	small = t.s == KS_F64 ? DIV(POLY(z, p64), POLY(z, q64)) : POLY(z, p32);
 	small = FMA(MUL(small, z), x, x);
-	big = SUB(REAL(1), DIV(REAL(2), ADD(expand_exp(e, t, MUL(mag, REAL(2))), REAL(1))));
+	big = SUB(REAL(1), DIV(REAL(2), ADD(expand_exp(e, t, MUL(mag, REAL(2)), false), REAL(1))));
 	return SELECT(FCMP(OLT, mag, REAL(0.625)), small, copysign_of(e, t, big, x));
 }
 
@@ -328,7 +332,8 @@ LVal
 math_expand(Emit *e, KOp op, KType t, LVal x, LVal y)
 {
 	switch (op) {
-	case K_exp: return expand_exp(e, t, x);
+	case K_exp: return expand_exp(e, t, x, false);
+	case K_exp2: return expand_exp(e, t, x, true);
 	case K_log: return expand_log(e, t, x);
 	case K_sin: return expand_sin(e, t, x, false);
 	case K_cos: return expand_sin(e, t, x, true);

@@ -17,6 +17,7 @@
  *
  *                   16-bit outs                              others
  *     exp           ex2.approx(x log2 e)                     the same: 2^-22 + |x| 2^-24, relative
+ *     exp2          ex2.approx                               the same: 2^-22, relative
  *     sigmoid       0.5 tanh.approx(x / 2) + 0.5: 2^-12      1 / (1 + exp(-x)), rcp.approx: 2^-22
  *     x sigmoid(x)  h tanh.approx(h) + h, h = x / 2          x sigmoid(x)
  *     tanh          tanh.approx: 2^-11                       math.c
@@ -858,6 +859,8 @@ math(Emit *e, KOp op, KType t, LVal x, LVal y)
 	switch (op) {
 	case K_exp:
 		return exp_of(e, t, x);
+	case K_exp2:
+		return each(e, t, x, ex2);
 	case K_sigmoid:
 		if (rough)
 			return fma_const(e, t, each(e, t, LLVMBuildFMul(e->b, x, half, ""), tanh_approx), 0.5, 0.5);

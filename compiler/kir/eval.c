@@ -133,6 +133,8 @@ f64_to_bf16(double x)
 	LANE(abs, k, T, T, fabs##F(x))                                                   \
 	LANE(sqrt, k, T, T, R(sqrt##F(x)))                                               \
 	LANE(exp, k, T, T, R(exp##F(x)))                                                 \
+	LANE(exp2, k, T, T, R(exp2##F(x)))                                               \
+	LANE(max_num, k, T, T, fmax##F(x, y))                                            \
 	LANE(log, k, T, T, R(log##F(x)))                                                 \
 	LANE(sin, k, T, T, R(sin##F(x)))                                                 \
 	LANE(cos, k, T, T, R(cos##F(x)))                                                 \
@@ -176,6 +178,7 @@ REAL_LANES(f64, double, , SAME, fma)
 #define INT_ROW(k) NUM_ROW(k), [K_shl] = shl_##k, [K_shr] = shr_##k
 #define REAL_ROW(k)                                                                      \
 	NUM_ROW(k), [K_sqrt] = sqrt_##k, [K_exp] = exp_##k, [K_log] = log_##k,           \
+	[K_exp2] = exp2_##k, [K_max_num] = max_num_##k,                                  \
 	[K_sin] = sin_##k, [K_cos] = cos_##k, [K_tanh] = tanh_##k,                       \
 	[K_sigmoid] = sigmoid_##k, [K_floor] = floor_##k, [K_ceil] = ceil_##k,           \
 	[K_round] = round_##k, [K_trunc] = trunc_##k

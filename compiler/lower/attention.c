@@ -52,7 +52,7 @@ choose_attention(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack
 
 	(void)a;
 	if (t->kind == TARGET_GPU) {
-		choose_attention_gpu(g, t, gr);
+		choose_attention_gpu(g, t, gr, pack);
 		return;
 	}
 	gr->ntile = T_COUNT;

@@ -7,7 +7,7 @@
 
 #include "lower/gen.h"
 
-void choose_attention_gpu(const Graph *g, const Target *t, Group *gr);
+void choose_attention_gpu(const Graph *g, const Target *t, Group *gr, int *pack);
 bool lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err);
 bool lower_attention_plain(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err);
 

@@ -30,6 +30,7 @@ static const struct {
 	double f32, f64;        /* ulps */
 } row[] = {
 	{ K_exp, expl, INFINITY, 2, 2 },
+	{ K_exp2, exp2l, INFINITY, 2, 2 },
 	{ K_log, logl, INFINITY, 2, 2 },
 	{ K_sin, sinl, 1e5, 1, 2 },
 	{ K_cos, cosl, 1e5, 1, 2 },

@@ -80,7 +80,7 @@ defined(KOp op, KScalar s)
 	switch (op) {
 	case K_add: case K_sub: case K_mul: case K_min: case K_max: case K_fma: case K_neg: case K_abs: case K_lt:
 	case K_le: case K_div: case K_rem: return s != KS_I1;
-	case K_sqrt: case K_exp: case K_log: case K_sin: case K_cos: case K_tanh: case K_sigmoid: case K_floor:
+	case K_sqrt: case K_max_num: case K_exp: case K_exp2: case K_log: case K_sin: case K_cos: case K_tanh: case K_sigmoid: case K_floor:
 	case K_ceil: case K_round: case K_trunc: return is_real(s);
 	case K_and: case K_or: case K_xor: return !is_real(s);
 	case K_shl: case K_shr: return !is_real(s) && s != KS_I1;

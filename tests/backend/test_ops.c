@@ -128,7 +128,7 @@ tolerance(const Target *t, KOp op, KScalar s)
 	double some = is_half(s) ? 1 : s == KS_F64 ? 4 : 3;
 
 	switch (op) {
-	case K_exp: case K_sin: case K_cos: case K_log: return some;
+	case K_exp: case K_exp2: case K_sin: case K_cos: case K_log: return some;
 	case K_tanh: case K_sigmoid: return some + 1;
 	/* without a fused instruction the product is rounded first */
 	case K_fma: return is_real(s) && t->arch == ARCH_X86_64 && t->level < 3 && !is_half(s) ? INFINITY : 0;
@@ -192,7 +192,7 @@ defined(KOp op, KScalar s)
 	switch (op) {
 	case K_add: case K_sub: case K_mul: case K_div: case K_rem: case K_min: case K_max: case K_fma: case K_neg:
 	case K_abs: case K_lt: case K_le: return s != KS_I1;
-	case K_sqrt: case K_exp: case K_log: case K_sin: case K_cos: case K_tanh: case K_sigmoid: case K_floor:
+	case K_sqrt: case K_max_num: case K_exp: case K_exp2: case K_log: case K_sin: case K_cos: case K_tanh: case K_sigmoid: case K_floor:
 	case K_ceil: case K_round: case K_trunc: return is_real(s);
 	case K_and: case K_or: case K_xor: return !is_real(s);
 	case K_shl: case K_shr: return !is_real(s) && s != KS_I1;

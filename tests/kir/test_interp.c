@@ -27,6 +27,7 @@ static const Case cases[] = {
 	{ "rem", DT_I32, INT32_MIN, -1, 0, 0 },
 	{ "min", DT_F32, 1, 2, 0, 1 }, { "min", DT_F32, NAN, 2, 0, 2 }, { "min", DT_F32, 2, NAN, 0, NAN },
 	{ "max", DT_F32, 1, 2, 0, 2 }, { "max", DT_F32, NAN, 2, 0, 2 }, { "max", DT_I32, -5, -6, 0, -5 },
+	{ "max_num", DT_F32, 1.5, -2, 0, 1.5 }, { "max_num", DT_F32, NAN, 4, 0, 4 }, { "max_num", DT_F32, 4, NAN, 0, 4 },
 	{ "min", DT_U8, 200, 100, 0, 100 },
 	{ "fma", DT_F32, 3, 4, 5, 17 }, { "fma", DT_I32, 3, 4, -5, 7 },
 	{ "fma", DT_F32, 1 + 0x1p-12, 1 + 0x1p-12, -1 - 0x1p-11, 0x1p-24 },     /* rounded once */
@@ -35,6 +36,7 @@ static const Case cases[] = {
 	{ "abs", DT_I32, -5, 0, 0, 5 }, { "abs", DT_F32, -0.5, 0, 0, 0.5 }, { "abs", DT_U8, 200, 0, 0, 200 },
 	{ "sqrt", DT_F32, 2, 0, 0, (double)1.41421354f }, { "sqrt", DT_F64, 2, 0, 0, M_SQRT2 },
 	{ "exp", DT_F32, 1, 0, 0, (double)2.71828175f }, { "exp", DT_F16, 1, 0, 0, 2.71875 },
+	{ "exp2", DT_F32, 3, 0, 0, 8 }, { "exp2", DT_F32, -INFINITY, 0, 0, 0 },
 	{ "log", DT_F64, M_E, 0, 0, 1 }, { "log", DT_F32, 0, 0, 0, -INFINITY },
 	{ "sin", DT_F32, 0, 0, 0, 0 }, { "cos", DT_F32, 0, 0, 0, 1 }, { "tanh", DT_F32, 100, 0, 0, 1 },
 	{ "sin", DT_F64, 1, 0, 0, 0.8414709848078965 }, { "cos", DT_F64, 1, 0, 0, 0.5403023058681398 },

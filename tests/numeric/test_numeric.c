@@ -13,7 +13,8 @@
  *                    # slow                  too much work for the interpreter
  *                    # chain 16 1 4 1      a tile for its chains, which there must be then (in f16)
  *                    # same                  with chains every bit is as without, on sm_80
- *                    # tile 64 32 64 3 1 0 1 of its convolutions on sm_90a, in place of the one chosen; of a patch (… 2): but the 1x1
+ *                    # tile 64 32 64 3 1 0 1 of its convolutions on sm_90a (of a patch, … 2: but the 1x1), or its
+ *                                          attentions on matrix units, in place of the one chosen
  * Integers and booleans must be equal.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -209,12 +210,19 @@ choose(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 		choose_chain(a, g, t, gr);
 	else if (gr->family == FAM_chain && wished_tile)
 		gr->ntile = 0;
-	if (!wished_tile || gr->family != FAM_conv || !(t->has & GPU_WGMMA))
+	if (!wished_tile)
 		return;
 	n = sscanf(wished_tile, "%d %d %d %d %d %d %d", &x[0], &x[1], &x[2], &x[3], &x[4], &x[5], &x[6]);
-	w = graph_node(g, graph_node(g, gr->root)->arg[1]);
-	if (n == 7 && x[6] == 2 && w->type.dim[2] * w->type.dim[3] == 1)
-		return;         /* a patch is for several taps */
+	if (gr->family == FAM_conv && t->has & GPU_WGMMA) {
+		w = graph_node(g, graph_node(g, gr->root)->arg[1]);
+		if (n == 7 && x[6] == 2 && w->type.dim[2] * w->type.dim[3] == 1)
+			return; /* a patch is for several taps */
+	} else if (gr->family == FAM_attention && t->kind == TARGET_GPU && gr->tile[0]) {
+		if (*pack)
+			*pack = x[2];   /* keys of a tile of its list */
+	} else {
+		return;
+	}
 	memcpy(gr->tile, x, sizeof x);
 	gr->ntile = n;
 }
