@@ -333,6 +333,7 @@ conv_put_pixel(Gen *z, const ConvShape *c, const Coord *where, Reg end, int unit
 		if (unit == 4)
 			x = k_join(b, x, k_join(b, pair[j + 2], pair[j + 3]));
 		at.k[3] = where->k[3] + 8 * j;
+		z->given_value = z->given_row ? z->given_row[j / unit] : 0;
 		if (end) {
 			k_if(b, k_op(b, K_lt, k_addi(b, at.r[3], at.k[3]), end, 0));
 			gen_forget_bases(z);
@@ -343,6 +344,7 @@ conv_put_pixel(Gen *z, const ConvShape *c, const Coord *where, Reg end, int unit
 			gen_forget_bases(z);
 		}
 	}
+	z->given_value = 0;
 }
 
 void

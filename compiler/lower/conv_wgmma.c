@@ -21,6 +21,14 @@
  * tile.  Where channels or the place of the result don't suit that, sums pass through the ring's
  * memory as in conv_mma.c.
  *
+ * Where the epilogue reads a value like the result (a residual), its tile follows the slabs through the ring: it comes
+ * while the products are made, and the epilogue finds it in shared memory.  Read by the threads, each 16 bytes of it waited
+ * for those before to be stored, since result and residual may be one place: 350 us where now it takes 197
+ * (four times 51200 x 384 x 384 on an H100).
+ *
+ * When all blocks have had as many tiles, some are left, and a round for few of them takes as long as one for all.  So they are
+ * cut along the channels into as many parts as there are blocks for.
+ *
  * tile = { BM, BN, BK, stages, groups, turns, 1 }; a group has BM / groups rows, 64 a product.  turns > 0: as many
  * blocks for each multiprocessor, which make tile after tile.  Weights packed with pack = 1, as
  * conv_mma.c wants them: where a place does not suit a map, that kernel takes over.
@@ -64,11 +72,21 @@ typedef struct Wg {
 	int unit;                       /* columns times 8 that make channels side by side; 0: not so */
 	int64_t columns, tiles, grid;   /* of tiles along the channels, in all; blocks */
 	bool again;                     /* stages are used again */
-	uint32_t mx, mw, ring, bars;    /* bars: full, then empty */
+	uint32_t mx, ring, bars;        /* bars: full, then empty */
 	Reg row0, col0;
 	Reg stage, parity;              /* of the slab at hand, in each thread */
-	Reg done[4];                    /* sums of the tile at hand */
+	Val given;                      /* value that comes through the ring for the epilogue; 0: none */
+	uint32_t mg;                    /* its map */
+	int given_box;                  /* channels of a box of it */
+	int64_t rest, parts;            /* tiles that are left when all blocks have had as many, and in how many parts each */
 } Wg;
+
+/* A tile, or one of the `parts` of a tile of the last round. */
+typedef struct Cut {
+	int bn;
+	uint32_t mw;
+	Reg sum[4], done[4];
+} Cut;
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
@@ -81,10 +99,10 @@ map_strides(const Node *x, int64_t st[4])
 		st[i] = x->type.dim[i] > 1 ? x->place.stride[i] : st[i + 1] * (i == 2 ? (x->type.dim[3] + 7) / 8 * 8 : x->type.dim[i + 1]);
 }
 
-bool
-conv_wgmma_place(const Graph *g, const ConvShape *c)
+static bool
+has_map(const Graph *g, Val v)
 {
-	const Node *x = graph_node(g, c->x);
+	const Node *x = graph_node(g, v);
 	const Buf *b = &g->buf.p[x->place.buf];
 	int64_t st[4];
 
@@ -95,14 +113,59 @@ conv_wgmma_place(const Graph *g, const ConvShape *c)
 	return x->place.stride[3] == 1 && x->place.offset % 8 == 0 && b->offset % 16 == 0;
 }
 
+bool
+conv_wgmma_place(const Graph *g, const ConvShape *c)
+{
+	return has_map(g, c->x);
+}
+
+/* What the epilogue adds to each element, as a rule: a value like the result, at the same coordinates. */
+static Val
+find_given(const Gen *z, const ConvShape *c)
+{
+	const Node *root = gen_node(z, c->root);
+	Val found = 0;
+
+	for (Val v = 1; v < z->g->node.n; v++) {
+		const Node *n = gen_node(z, v);
+
+		if (v == c->root || n->group != z->id || n->keep != KEEP_GROUP)
+			continue;
+		if (op_info[n->op].fuse != FUSE_POINT)
+			return 0;
+		for (int i = 0; i < n->narg && !found; i++) {
+			const Node *x = gen_node(z, n->arg[i]);
+
+			if (x->group != z->id && x->type.rank == 4 && dtype_info[x->type.dt].bytes == 2 &&
+			    x->type.dt == gen_node(z, c->x)->type.dt && x->op != OP_const &&
+			    memcmp(x->type.dim, root->type.dim, 4 * sizeof *x->type.dim) == 0 &&
+			    gen_is_flat(z->g, n->arg[i], true) && has_map(z->g, n->arg[i]))
+				found = n->arg[i];
+		}
+	}
+	return found;
+}
+
+static uint32_t
+weights_map(Wg *w, int bn)
+{
+	const ConvShape *c = w->c;
+	int64_t k = c->r * c->s * c->c, u = w->unit;
+	KTmap weights = { .rank = 2, .dim = { k, c->oc }, .stride = { 1, k }, .box = { w->bk, bn }, .swizzle = 2 * w->bk };
+
+	if (u)
+		weights = (KTmap){ .rank = 5, .dim = { k, 2, 4, u, c->oc / (8 * u) }, .stride = { 1, k, 2 * u * k, 2 * k, 8 * u * k },
+			.box = { w->bk, 2, 4, (int)u, bn / (int)(8 * u) }, .swizzle = 2 * w->bk };
+	return gen_tmap(w->z, c->w, &weights);
+}
+
 static void
 make_maps(Wg *w)
 {
 	const ConvShape *c = w->c;
 	const Node *x = gen_node(w->z, c->x);
-	int64_t st[4], k = c->r * c->s * c->c, u = w->unit;
+	int64_t st[4];
 	KTmap pixels = { .rank = 2, .dim = { c->c, w->m }, .box = { w->bk, w->bm }, .swizzle = 2 * w->bk };
-	KTmap weights = { .rank = 2, .dim = { k, c->oc }, .stride = { 1, k }, .box = { w->bk, w->bn }, .swizzle = 2 * w->bk };
 
 	map_strides(x, st);
 	pixels.stride[1] = st[2];
@@ -112,11 +175,28 @@ make_maps(Wg *w)
 			.lower = { (int)-c->pw, (int)-c->ph },
 			.upper = { (int)(c->pw - c->s + 1), (int)(c->ph - c->r + 1) },
 			.channels = w->bk, .pixels = w->bm, .swizzle = 2 * w->bk };
-	if (u)
-		weights = (KTmap){ .rank = 5, .dim = { k, 2, 4, u, c->oc / (8 * u) }, .stride = { 1, k, 2 * u * k, 2 * k, 8 * u * k },
-			.box = { w->bk, 2, 4, (int)u, w->bn / (int)(8 * u) }, .swizzle = 2 * w->bk };
 	w->mx = gen_tmap(w->z, c->x, &pixels);
-	w->mw = gen_tmap(w->z, c->w, &weights);
+	if (w->given) {
+		KTmap given = { .rank = 2, .dim = { c->oc, w->m }, .box = { w->given_box, w->bm }, .swizzle = 2 * w->given_box };
+
+		map_strides(gen_node(w->z, w->given), st);
+		given.stride[0] = 1;
+		given.stride[1] = st[2];
+		w->mg = gen_tmap(w->z, w->given, &given);
+	}
+}
+
+/* Boxes of the value given that a stage has room for, and stages that it takes for a cut. */
+static int
+given_boxes(const Wg *w)
+{
+	return w->size / (w->bm * w->given_box);
+}
+
+static int
+given_stages(const Wg *w, int bn)
+{
+	return w->given ? (int)ceil_div(bn / w->given_box, given_boxes(w)) : 0;
 }
 
 /* ---- producer and consumers -------------------------------------------------------------------- */
@@ -129,6 +209,12 @@ advance(Wg *w)
 
 	k_op_to(b, w->parity, K_xor, w->parity, k_cast(b, KS_I32, last), 0);
 	k_mov_to(b, w->stage, k_select(b, last, k_ix(b, 0), k_addi(b, w->stage, 1)));
+}
+
+static Reg
+whole_tiles(Wg *w)
+{
+	return k_ix(w->b, w->tiles - w->rest);
 }
 
 static void
@@ -155,7 +241,7 @@ part_and_tap(Wg *w, Reg slab, Reg *part, Reg *tap)
 }
 
 static void
-load_weights(Wg *w, Reg slab, Reg stage)
+load_weights(Wg *w, const Cut *t, Reg slab, Reg stage)
 {
 	KBuild *b = w->b;
 	Reg zero = k_ix(b, 0), part, tap, k, where;
@@ -166,8 +252,8 @@ load_weights(Wg *w, Reg slab, Reg stage)
 	if (w->unit)
 		where = k_join(b, k_join(b, k_join(b, k, zero), k_join(b, zero, zero)),
 		               k_op(b, K_div, w->col0, k_ix(b, 8 * w->unit), 0));
-	k_mbar_arrive(b, w->bars, stage, 2 * w->size);
-	k_tma_load(b, w->ring, k_addi(b, k_muli(b, stage, w->size), w->part), w->mw, where, w->bars, stage);
+	k_mbar_arrive(b, w->bars, stage, 2 * (w->part + t->bn * w->bk));
+	k_tma_load(b, w->ring, k_addi(b, k_muli(b, stage, w->size), w->part), t->mw, where, w->bars, stage);
 }
 
 /* where the first pixel of the tile lies, before the filter's offsets: x, y, picture */
@@ -183,37 +269,46 @@ first_pixel(Wg *w, Reg at[3])
 	at[1] = k_addi(b, k_muli(b, k_sub(b, y, k_muli(b, at[2], c->oh)), c->sh), -c->ph);
 }
 
-static Reg
-open_tiles(Wg *w)
+static void
+wait_empty(Wg *w)
 {
-	return w->tiles > w->grid ? k_for(w->b, k_axis(w->b, KAXIS_BLOCK_X), k_ix(w->b, w->tiles), w->grid)
-	                          : k_axis(w->b, KAXIS_BLOCK_X);
+	KBuild *b = w->b;
+
+	k_mbar_wait(b, w->bars, k_addi(b, w->stage, w->stages), k_op(b, K_xor, w->parity, k_int(b, KS_I32, 1), 0));
 }
 
+/* What the epilogue wants of the tile, as more slabs: it comes while the products are made. */
 static void
-close_tiles(Wg *w)
+load_given(Wg *w, const Cut *t)
 {
-	if (w->tiles > w->grid)
-		k_close(w->b);
+	KBuild *b = w->b;
+	int boxes = t->bn / w->given_box, each = given_boxes(w), box = w->bm * w->given_box;
+
+	for (int i = 0; i < boxes; i += each) {
+		wait_empty(w);
+		k_mbar_arrive(b, w->bars, w->stage, 2 * box * MIN(each, boxes - i));
+		for (int j = i; j < MIN(i + each, boxes); j++)
+			k_tma_load(b, w->ring, k_addi(b, k_muli(b, w->stage, w->size), (j - i) * box), w->mg,
+			           k_join(b, k_addi(b, w->col0, j * w->given_box), w->row0), w->bars, w->stage);
+		advance(w);
+	}
 }
 
-/* by one thread, when the launch in front is done; the first slabs have their weights */
+/* The slabs of a tile; those before `begun` of the first have their weights, and `done` counts all. */
 static void
-produce(Wg *w, int begun)
+produce_tile(Wg *w, const Cut *t, int begun, Reg done)
 {
 	KBuild *b = w->b;
 	const ConvShape *c = w->c;
-	Reg at[3] = { 0 }, slab, where, done = k_var(b, kt(KS_IX, 1));
+	Reg at[3] = { 0 }, slab, where;
 
-	k_mov_to(b, done, k_ix(b, 0));
-	place_tile(w, open_tiles(w));
 	if (!c->flat)
 		first_pixel(w, at);
 	slab = k_for(b, k_ix(b, 0), k_ix(b, w->slabs), 1);
 	if (w->slabs > begun || w->tiles > w->grid) {
 		k_if(b, k_op(b, K_le, k_ix(b, begun), done, 0));
-		k_mbar_wait(b, w->bars, k_addi(b, w->stage, w->stages), k_op(b, K_xor, w->parity, k_int(b, KS_I32, 1), 0));
-		load_weights(w, slab, w->stage);
+		wait_empty(w);
+		load_weights(w, t, slab, w->stage);
 		k_close(b);
 		k_mov_to(b, done, k_addi(b, done, 1));
 	}
@@ -232,7 +327,54 @@ produce(Wg *w, int begun)
 	k_tma_load(b, w->ring, k_muli(b, w->stage, w->size), w->mx, where, w->bars, w->stage);
 	advance(w);
 	k_close(b);
+	if (w->given)
+		load_given(w, t);
+}
+
+/* Each block's tiles, one after another; then its part of one that is left, in open_part. */
+static void
+open_tiles(Wg *w)
+{
+	KBuild *b = w->b;
+	Reg block = k_axis(b, KAXIS_BLOCK_X);
+
+	place_tile(w, w->tiles > w->grid ? k_for(b, block, whole_tiles(w), w->grid) : block);
+}
+
+static void
+close_tiles(Wg *w)
+{
+	if (w->tiles > w->grid)
+		k_close(w->b);
+}
+
+static void
+open_part(Wg *w, const Cut *t)
+{
+	KBuild *b = w->b;
+	Reg block = k_axis(b, KAXIS_BLOCK_X), tile = k_op(b, K_div, block, k_ix(b, w->parts), 0);
+
+	k_if(b, k_op(b, K_lt, block, k_ix(b, w->rest * w->parts), 0));
+	place_tile(w, k_add(b, whole_tiles(w), tile));
+	w->col0 = k_add(b, w->col0, k_muli(b, k_sub(b, block, k_muli(b, tile, w->parts)), t->bn));
+}
+
+/* by one thread, when the launch in front is done; the first slabs have their weights */
+static void
+produce(Wg *w, const Cut cut[2], int begun)
+{
+	KBuild *b = w->b;
+	Reg done = k_var(b, kt(KS_IX, 1));
+
+	k_mov_to(b, done, k_ix(b, 0));
+	open_tiles(w);
+	produce_tile(w, &cut[0], begun, done);
 	close_tiles(w);
+	if (w->rest) {
+		open_part(w, &cut[1]);
+		produce_tile(w, &cut[1], begun, done);
+		k_close(b);
+	}
 }
 
 static void
@@ -245,10 +387,11 @@ arrive_empty(Wg *w, Reg stage, Reg when)
 
 /* the products of a tile */
 static void
-multiply(Wg *w, Reg group, Reg first, const Reg *sum)
+multiply(Wg *w, const Cut *t, Reg group, Reg first)
 {
 	KBuild *b = w->b;
-	Reg before = k_var(b, kt(KS_IX, 1)), slab, at, zero = k_real(b, kt(KS_F32, w->bn / 2), 0);
+	Reg before = k_var(b, kt(KS_IX, 1)), slab, at, zero = k_real(b, kt(KS_F32, t->bn / 2), 0);
+	const Reg *sum = t->sum;
 
 	for (int i = 0; i < w->products; i++)
 		k_mov_to(b, sum[i], zero);
@@ -267,31 +410,75 @@ multiply(Wg *w, Reg group, Reg first, const Reg *sum)
 	advance(w);
 	k_close(b);
 	for (int i = 0; i < w->products; i++)
-		k_mov_to(b, w->done[i], k_wgmma_get(b, sum[i]));
-	if (w->tiles > w->grid)
+		k_mov_to(b, t->done[i], k_wgmma_get(b, sum[i]));
+	if (w->tiles > w->grid || w->given)
 		arrive_empty(w, before, first);
 }
 
-/* sums of a tile through the epilogue */
+/* The value given for a lane's vectors of columns [from, to) of row + more; they lie in the stage at hand from box 0 on.  more: 8
+ * times something. */
 static void
-put_channels(Wg *w, Reg group, Reg warp, Reg lane)
+take_given(Wg *w, Reg row, int more, Reg lane, int from, int to, Reg *given)
+{
+	KBuild *b = w->b;
+	int box = w->given_box, u = w->unit, shift = box == 64 ? 0 : box == 32 ? 1 : 2;
+	Reg q = k_op(b, K_and, lane, k_ix(b, 3), 0), turn, at;
+
+	/* 16-byte pieces of a row lie turned by its number */
+	turn = k_op(b, K_and, k_op(b, K_shr, row, k_ix(b, shift), 0), k_ix(b, box / 8 - 1), 0);
+	at = k_add(b, k_muli(b, w->stage, w->size), k_muli(b, row, box));
+	if (u == 2) {
+		at = k_add(b, at, k_muli(b, k_op(b, K_and, q, k_ix(b, 1), 0), 4));
+		q = k_op(b, K_shr, q, k_ix(b, 1), 0);
+	}
+	for (int c = from; c < to; c += 8 * u) {
+		Reg piece = k_op(b, K_xor, k_addi(b, q, (c - from) % box / 8), turn, 0);
+
+		given[(c - from) / (8 * u)] = k_cast(b, KS_F32, k_load(b, w->ring, k_addi(b, k_add(b, at, k_muli(b, piece, 8)),
+			((c - from) / box * w->bm + more) * box), 2 * u));
+	}
+}
+
+/* sums of a tile through the epilogue, as many columns at a time as a stage has of the value given */
+static void
+put_channels(Wg *w, const Cut *t, Reg group, Reg warp, Reg lane)
 {
 	KBuild *b = w->b;
 	Reg row = k_add(b, k_muli(b, k_op(b, K_and, warp, k_ix(b, 3), 0), 16), k_op(b, K_shr, lane, k_ix(b, 2), 0));
-	Reg p = k_add(b, w->row0, k_add(b, k_muli(b, group, w->products * ROWS), row)), pair[32];
-	Reg ch = k_add(b, w->col0, k_muli(b, k_op(b, K_and, lane, k_ix(b, 3), 0), 2 * w->unit));
+	Reg ch = k_add(b, w->col0, k_muli(b, k_op(b, K_and, lane, k_ix(b, 3), 0), 2 * w->unit)), pair[32], given[32];
+	Reg p, end = w->c->oc % w->bn ? k_ix(b, w->c->oc) : 0, zero = k_ix(b, 0);
+	int each = w->given ? given_boxes(w) * w->given_box : t->bn;
 
-	for (int i = 0; i < w->products; i++)
-		for (int h = 0; h < 2; h++) {
-			for (int j = 0; j < w->bn / 8; j++)
-				pair[j] = k_part(b, w->done[i], 4 * j + 2 * h, 2);
-			conv_put_row(w->z, w->c, k_addi(b, p, i * ROWS + 8 * h), ch, w->c->oc % w->bn ? k_ix(b, w->c->oc) : 0, w->unit, w->bn, pair);
+	row = k_add(b, k_muli(b, group, w->products * ROWS), row);
+	p = k_add(b, w->row0, row);
+	for (int from = 0; from < t->bn; from += each) {
+		int to = MIN(from + each, t->bn);
+
+		if (w->given)
+			k_mbar_wait(b, w->bars, w->stage, w->parity);
+		for (int i = 0; i < w->products; i++)
+			for (int h = 0; h < 2; h++) {
+				for (int j = from / 8; j < to / 8; j++)
+					pair[j - from / 8] = k_part(b, t->done[i], 4 * j + 2 * h, 2);
+				if (w->given) {
+					w->z->given_row = given;
+					take_given(w, row, i * ROWS + 8 * h, lane, from, to, given);
+				}
+				conv_put_row(w->z, w->c, k_addi(b, p, i * ROWS + 8 * h), k_addi(b, ch, from), end, w->unit, to - from, pair);
+				w->z->given_row = NULL;
+			}
+		if (w->given) {         /* all lanes have read */
+			Reg none = k_vote_any(b, k_op(b, K_lt, lane, zero, 0));
+
+			arrive_empty(w, w->stage, k_op(b, K_lt, k_add(b, lane, k_cast(b, KS_IX, none)), k_ix(b, 1), 0));
+			advance(w);
 		}
+	}
 }
 
 /* sums to shared memory, [BM][BN + 8] */
 static void
-put_sums(Wg *w, uint32_t sy, Reg warp, Reg lane)
+put_sums(Wg *w, const Cut *t, uint32_t sy, Reg warp, Reg lane)
 {
 	KBuild *b = w->b;
 	int pitch = w->bn + 8;
@@ -302,7 +489,7 @@ put_sums(Wg *w, uint32_t sy, Reg warp, Reg lane)
 	for (int i = 0; i < w->products; i++)
 		for (int j = 0; j < w->bn / 8; j++)
 			for (int h = 0; h < 2; h++)
-				k_store(b, sy, k_addi(b, at, (i * ROWS + h * 8) * pitch + j * 8), k_part(b, w->done[i], 4 * j + 2 * h, 2));
+				k_store(b, sy, k_addi(b, at, (i * ROWS + h * 8) * pitch + j * 8), k_part(b, t->done[i], 4 * j + 2 * h, 2));
 }
 
 /* ---- the kernel -------------------------------------------------------------------------------- */
@@ -314,6 +501,27 @@ ring_count(int64_t bm, int64_t bn, int64_t bk, int64_t stages, int unit)
 	return MAX(stages * (bm + bn) * bk, unit ? 0 : bm * (bn + 8) * 2);
 }
 
+static int
+box_of_given(int bn, int bk)
+{
+	while (bn % bk)
+		bk /= 2;
+	return bk;
+}
+
+/* How many parts of at least that many columns the tiles that are left are cut into, so that each block has at most one: the
+ * last round then takes as long as a part.  YOLOv12x's 51200 rows are 3 and 6 rounds of tiles and 4 or 8 more. */
+static int64_t
+parts_of_rest(int64_t rest, int64_t grid, int bn, int least)
+{
+	int64_t parts = 1;
+
+	for (int64_t p = 2; rest && p * least <= bn && rest * p <= grid; p++)
+		if (bn % (p * least) == 0)
+			parts = p;
+	return parts;
+}
+
 bool
 lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *tile, LoweredList *out)
 {
@@ -321,7 +529,8 @@ lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 	Wg wg = { .z = z, .c = c, .bm = tile[0], .bn = tile[1], .bk = tile[2], .stages = tile[3], .groups = tile[4] };
 	Wg *w = &wg;
 	const Node *x = graph_node(cx->g, c->x);
-	Reg tid, lane, warp, mine, first, sum[4], leader;
+	Cut cut[2] = { { .bn = w->bn } };
+	Reg tid, lane, warp, mine, first, leader;
 	int begun, threads = GROUP * w->groups + 32;
 	uint32_t sy = 0;
 	KBuild *b;
@@ -337,14 +546,27 @@ lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 		w->unit = conv_unit(c->oc, w->bn);
 	if (w->unit && tile[5])
 		w->grid = MIN(w->tiles, (int64_t)tile[5] * cx->target->sms);
-	if (w->grid == w->tiles)
-		w->stages = (int)MIN(w->stages, w->slabs);
-	w->again = w->slabs > w->stages || w->tiles > w->grid;
 	gen_begin(z, cx, group, arena_printf(cx->a, "conv%" PRId64 "x%" PRId64 "s%" PRId64 "_%" PRId64
 		"_%" PRId64 "_%" PRId64 "_w%dx%dx%d_%d_%d_%d", c->r, c->s, c->sh, c->c, c->oc, w->m,
 		w->bm, w->bn, w->bk, w->stages, w->groups, tile[5]));
 	b = w->b = z->b;
+	if (w->unit)
+		w->given = find_given(z, c);
+	w->given_box = box_of_given(w->bn, w->bk);
+	if (w->given_box % (8 * MAX(w->unit, 1)))
+		w->given = 0;
+	z->given = w->given;
+	if (w->grid == w->tiles)
+		w->stages = (int)MIN(w->stages, w->slabs + given_stages(w, w->bn));
+	w->again = w->slabs > w->stages || w->tiles > w->grid || w->given;
 	make_maps(w);
+	cut[0].mw = weights_map(w, w->bn);
+	w->parts = w->tiles > w->grid ? parts_of_rest(w->tiles % w->grid, w->grid, w->bn, w->given ? MAX(8 * w->unit, w->given_box) : 8 * w->unit) : 1;
+	if (w->parts > 1) {
+		w->rest = w->tiles % w->grid;
+		cut[1].bn = w->bn / (int)w->parts;
+		cut[1].mw = weights_map(w, cut[1].bn);
+	}
 	if (c->bias)
 		gen_buf(z, c->bias);
 	w->ring = k_buffer(b, "ring", KSPACE_SHARED, x->type.dt, ring_count(w->bm, w->bn, w->bk, w->stages, w->unit));
@@ -365,44 +587,53 @@ lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 	k_mov_to(b, w->stage, k_ix(b, 0));
 	k_mov_to(b, w->parity, k_int(b, KS_I32, 0));
 	for (int i = 0; i < w->products; i++) {
-		sum[i] = k_var(b, kt(KS_F32, w->bn / 2));
-		w->done[i] = k_var(b, kt(KS_F32, w->bn / 2));
+		for (int j = 0; j < (w->rest ? 2 : 1); j++) {
+			cut[j].sum[i] = k_var(b, kt(KS_F32, cut[j].bn / 2));
+			cut[j].done[i] = k_var(b, kt(KS_F32, cut[j].bn / 2));
+		}
 		if (!w->unit)
-			k_mov_to(b, w->done[i], k_real(b, kt(KS_F32, w->bn / 2), 0));
+			k_mov_to(b, cut[0].done[i], k_real(b, kt(KS_F32, w->bn / 2), 0));
 	}
 	place_tile(w, k_axis(b, KAXIS_BLOCK_X));
 	leader = k_op(b, K_eq, tid, k_ix(b, GROUP * w->groups), 0);
-	first = k_op(b, K_eq, k_op(b, K_and, tid, k_ix(b, GROUP - 1), 0), k_ix(b, 0), 0);
+	/* who hands stages back: of each group; of each warp where lanes read them, too */
+	first = k_op(b, K_eq, w->given ? lane : k_op(b, K_and, tid, k_ix(b, GROUP - 1), 0), k_ix(b, 0), 0);
 	k_if(b, leader);
 	for (int s = 0; s < w->stages; s++) {
 		k_mbar_init(b, w->bars, k_ix(b, s), 1);                         /* full: who asks, and the bytes */
-		k_mbar_init(b, w->bars, k_ix(b, w->stages + s), w->groups);     /* empty */
+		k_mbar_init(b, w->bars, k_ix(b, w->stages + s), w->given ? 4 * w->groups : w->groups);     /* empty */
 	}
 	k_sync(b, K_async_fence, 0);
 	begun = (int)MIN(w->stages, w->slabs);
 	for (int s = 0; s < begun; s++)
-		load_weights(w, k_ix(b, s), k_ix(b, s));
+		load_weights(w, &cut[0], k_ix(b, s), k_ix(b, s));
 	k_close(b);
 	k_sync(b, K_barrier, 0);
 	k_sync(b, K_grid_wait, 0);
 
 	k_if(b, k_op(b, K_eq, warp, k_ix(b, 4 * w->groups), 0));
 	k_if(b, leader);
-	produce(w, begun);
+	produce(w, cut, begun);
 	k_close(b);
 	k_else(b);
-	place_tile(w, open_tiles(w));
-	multiply(w, mine, first, sum);
+	open_tiles(w);
+	multiply(w, &cut[0], mine, first);
 	if (w->unit)
-		put_channels(w, mine, warp, lane);
+		put_channels(w, &cut[0], mine, warp, lane);
 	close_tiles(w);
+	if (w->rest) {
+		open_part(w, &cut[1]);
+		multiply(w, &cut[1], mine, first);
+		put_channels(w, &cut[1], mine, warp, lane);
+		k_close(b);
+	}
 	k_close(b);
 
 	if (!w->unit) {
 		place_tile(w, k_axis(b, KAXIS_BLOCK_X));
 		k_sync(b, K_barrier, 0);
 		k_if(b, k_op(b, K_lt, warp, k_ix(b, 4 * w->groups), 0));
-		put_sums(w, sy, warp, lane);
+		put_sums(w, &cut[0], sy, warp, lane);
 		k_close(b);
 		k_sync(b, K_barrier, 0);
 		conv_put_tile(z, c, &(ConvTileAt){ .sy = sy, .bm = w->bm, .bn = w->bn, .threads = threads, .tid = tid,

@@ -662,6 +662,8 @@ compute(Gen *z, Val v, const Coord *c)
 		return z->root_value;
 	if (z->held && z->held[v].buf && v != z->into)
 		return k_cast(z->b, compute_scalar(n->type.dt), k_load(z->b, z->held[v].buf, held_index(z, v, c), c->lanes));
+	if (v == z->given && z->given_value)
+		return z->given_value;
 	if (n->op == OP_iota) {
 		int d = (int)attr_int(n, A_axis, 0);
 		Reg x = coord_reg(z, c, d);

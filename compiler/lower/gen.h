@@ -37,6 +37,9 @@ typedef struct Gen {
 	uint32_t *buf;          /* kernel buffer of a value, by value; 0: none yet */
 	Val root;               /* value that the family itself makes … */
 	Reg root_value;         /* … and its register at the coordinates at hand */
+	Val given;              /* value that the family brings itself, beside the root … */
+	const Reg *given_row;   /* … its vectors of a row of a tile, for conv_put_pixel() … */
+	Reg given_value;        /* … and its register at the coordinates at hand; 0: it is loaded as others are */
 	Reg *memo;              /* register of a value at the coordinates at hand, by value */
 	VEC(Val) memoed;
 	struct GenBase { Val v; Reg r[MAX_RANK]; Reg base; } *base;    /* index parts made so far */
