@@ -66,6 +66,7 @@ cache_key(Arena *a, const Target *t, const char *salt, const Kernel *k, char key
 	text_printf(&x, "%s|%s|%s|%s|%s|%s|", backend_version(), t->name, t->triple, t->cpu, t->features, salt);
 	vec_reserve(a, &x, kernel_insts(k) * 64 + 4096);
 	put(&x, k->grid, sizeof k->grid);
+	put(&x, k->cluster, sizeof k->cluster);
 	put(&x, k->block, sizeof k->block);
 	for (size_t i = 0; i < k->buf.n; i++) {
 		const KBuf *b = &k->buf.p[i];

@@ -297,6 +297,8 @@ begin(Emit *e, const char *name)
 	if (e->k->grid[1] > GRID_YZ_MAX || e->k->grid[2] > GRID_YZ_MAX)
 		emit_error(e, "grid(%d, %d, %d): a GPU takes at most %d along the second and third", e->k->grid[0],
 		           e->k->grid[1], e->k->grid[2], GRID_YZ_MAX);
+	if (e->k->cluster[0] * e->k->cluster[1] * e->k->cluster[2] > 1 && !has(e, GPU_CLUSTER))
+		emit_error(e, "%s has no clusters of blocks", e->t->name);
 	annotate_maps(e);
 	prefetch_maps(e);
 	place_shared(e);
@@ -320,6 +322,19 @@ special_register(Emit *e, const char *name, int n)
 	return x ? x : i32(e, 0);
 }
 
+/* of the block in its cluster */
+static LVal
+rank_i32(Emit *e)
+{
+	const int32_t *n = e->k->cluster;
+	LVal rank = i32(e, 0);
+
+	for (int i = 2; i >= 0; i--)
+		rank = LLVMBuildAdd(e->b, LLVMBuildMul(e->b, rank, i32(e, n[i]), ""),
+		                    LLVMBuildURem(e->b, axis_i32(e, (KAxis)(KAXIS_BLOCK_X + i)), i32(e, n[i]), ""), "");
+	return rank;
+}
+
 /* an i32 */
 static LVal
 axis_i32(Emit *e, KAxis a)
@@ -331,6 +346,13 @@ axis_i32(Emit *e, KAxis a)
 	const int32_t *block = e->k->block;
 	LVal x, y;
 
+	if (a == KAXIS_RANK)
+		return rank_i32(e);
+	if (a >= KAXIS_CLUSTER_X) {
+		int i = a - KAXIS_CLUSTER_X;
+
+		return LLVMBuildUDiv(e->b, axis_i32(e, (KAxis)(KAXIS_BLOCK_X + i)), i32(e, e->k->cluster[i]), "");
+	}
 	if (a <= KAXIS_THREAD_Z) {
 		int n = a <= KAXIS_BLOCK_Z ? e->k->grid[a] : block[a - KAXIS_THREAD_X];
 
@@ -616,15 +638,15 @@ static void
 tma_load(Emit *e, const KInst *i)
 {
 	const KTmap *m = e->k->buf.p[i->buf2 - 1].map;
-	LVal c = emit_get(e, i->a[1]), arg[12];
+	LVal c = emit_get(e, i->a[1]), arg[13];
 	LLVMTypeRef none = LLVMVoidTypeInContext(e->cx);
 	Text text = { .a = e->a }, constraints = { .a = e->a };
 	unsigned n = 0;
 
 	arg[n++] = shared_address(e, i->buf, i->a[0]);
 	arg[n++] = e->buf[i->buf2 - 1];
-	text_printf(&text, "cp.async.bulk.tensor.%dd.shared::cluster.global.%s.mbarrier::complete_tx::bytes [$0], [$1, {",
-	            m->rank, m->im2col ? "im2col" : "tile");
+	text_printf(&text, "cp.async.bulk.tensor.%dd.shared::cluster.global.%s.mbarrier::complete_tx::bytes%s [$0], [$1, {",
+	            m->rank, m->im2col ? "im2col" : "tile", i->imm ? ".multicast::cluster" : "");
 	text_put(&constraints, "r,l,");
 	for (int d = 0; d < m->rank; d++) {
 		text_printf(&text, "%s$%u", d ? ", " : "", n);
@@ -639,7 +661,13 @@ tma_load(Emit *e, const KInst *i)
 		text_put(&constraints, "h,");
 		arg[n++] = LLVMBuildIntCast2(e->b, element(e, c, d), LLVMInt16TypeInContext(e->cx), true, "");
 	}
-	text_put(&text, m->im2col ? "};" : ";");
+	text_put(&text, m->im2col ? "}" : "");
+	if (i->imm) {
+		text_printf(&text, ", $%u", n);
+		text_put(&constraints, "h,");
+		arg[n++] = LLVMConstInt(LLVMInt16TypeInContext(e->cx), (uint64_t)i->imm, false);
+	}
+	text_put(&text, ";");
 	text_put(&constraints, "~{memory}");
 	assembly(e, none, text_str(&text), text_str(&constraints), false, arg, n);
 }
@@ -672,6 +700,40 @@ copy_engine(Emit *e, const KInst *i)
 		assembly(e, none, "{ .reg .pred p; W: mbarrier.try_wait.parity.shared::cta.b64 p, [$0], $1; @p bra D; "
 		         "bra W; D: }", "r,r,~{memory}", false, arg, 2);
 	}
+}
+
+/* Other blocks of the cluster.  What a plain load of an address of theirs would do, LLVM doesn't know. */
+static void
+peers(Emit *e, const KInst *i)
+{
+	LLVMTypeRef none = LLVMVoidTypeInContext(e->cx), word = LLVMFloatTypeInContext(e->cx), type[4] = { word, word, word, word };
+	static const char *const load[] = {
+		[1] = "{ .reg .b32 p; mapa.shared::cluster.u32 p, $1, $2; ld.shared::cluster.b32 $0, [p]; }",
+		[2] = "{ .reg .b32 p; mapa.shared::cluster.u32 p, $2, $3; ld.shared::cluster.v2.b32 {$0, $1}, [p]; }",
+		[4] = "{ .reg .b32 p; mapa.shared::cluster.u32 p, $4, $5; ld.shared::cluster.v4.b32 {$0, $1, $2, $3}, [p]; }",
+	};
+	static const char *const constraints[] = { [1] = "=f,r,r,~{memory}", [2] = "=f,=f,r,r,~{memory}", [4] = "=f,=f,=f,=f,r,r,~{memory}" };
+	LVal arg[2], lane[4], r;
+	KType t;
+
+	if (i->op == K_cluster_barrier) {
+		assembly(e, none, "barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned;", "~{memory}", false,
+		         NULL, 0);
+		return;
+	}
+	arg[0] = shared_address(e, i->buf, i->a[0]);
+	arg[1] = LLVMBuildIntCast2(e->b, emit_get(e, i->a[1]), i32_type(e), true, "");
+	if (i->op == K_peer_arrive) {
+		assembly(e, none, "{ .reg .b32 p; mapa.shared::cluster.u32 p, $0, $1; "
+		         "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [p]; }", "r,r,~{memory}", false, arg, 2);
+		return;
+	}
+	t = type_of(e, i->dst);
+	r = assembly(e, t.lanes == 1 ? word : LLVMStructTypeInContext(e->cx, type, t.lanes, false), load[t.lanes],
+	             constraints[t.lanes], false, arg, 2);
+	for (unsigned l = 0; l < t.lanes; l++)
+		lane[l] = LLVMBuildBitCast(e->b, t.lanes == 1 ? r : LLVMBuildExtractValue(e->b, r, l, ""), emit_scalar(e, (KScalar)t.s), "");
+	emit_define(e, i->dst, vector(e, t, lane));
 }
 
 /* How wgmma is told of a tile of rows of `swizzle` bytes: where it begins, 8 rows further, and the swizzle. */
@@ -783,6 +845,19 @@ special(Emit *e, const KInst *i)
 			copy_engine(e, i);
 		else
 			emit_error(e, "%s: %s has no copy engine", kop_info[i->op].name, e->t->name);
+		break;
+	case K_cluster_barrier: case K_peer_load: case K_peer_arrive:
+		if (has(e, GPU_CLUSTER))
+			peers(e, i);
+		else
+			emit_error(e, "%s: %s has no clusters", kop_info[i->op].name, e->t->name);
+		break;
+	case K_regs_give: case K_regs_take:
+		if (has(e, GPU_WGMMA))
+			assembly(e, LLVMVoidTypeInContext(e->cx), arena_printf(e->a, "setmaxnreg.%s.sync.aligned.u32 %d;",
+			         i->op == K_regs_give ? "dec" : "inc", (int)i->imm), "~{memory}", false, NULL, 0);
+		else
+			emit_error(e, "%s: %s has no warpgroups", kop_info[i->op].name, e->t->name);
 		break;
 	case K_wgmma: case K_wgmma_wait: case K_wgmma_get:
 		if (has(e, GPU_WGMMA))

@@ -148,13 +148,13 @@ engine_image(Arena *a, const Program *p, const ProgCode *code, size_t ncode, siz
 		o->name = string(&s, k->name);
 		o->narg = (uint32_t)kernel_params(k);
 		for (int j = 0; j < 3; j++) {
+			bool alone = k->cluster[0] * k->cluster[1] * k->cluster[2] == 1;
+
 			o->grid[j] = (uint32_t)k->grid[j];
+			o->cluster[j] = alone ? 0 : (uint32_t)k->cluster[j];
 			o->block[j] = (uint32_t)k->block[j];
 		}
 		o->shared = (uint32_t)kernel_shared_bytes(k);
-		for (size_t c = 0; c < ncode; c++)
-			if (code[c].cluster)
-				memcpy(o->cluster, code[c].cluster[i], sizeof o->cluster);
 	}
 	if (p->tmap.n)
 		memcpy(im + h.tmaps.offset, p->tmap.p, p->tmap.n * sizeof *p->tmap.p);

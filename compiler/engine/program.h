@@ -106,7 +106,6 @@ typedef struct ProgCode {
 	const void *blob;
 	size_t bytes;
 	const size_t *entry;            /* one a kernel; NULL: all 0 (one module) */
-	const uint32_t (*cluster)[3];   /* one a kernel; NULL: none */
 } ProgCode;
 
 /* The engine (runtime/core/format.h) as one image, 64-byte aligned. */

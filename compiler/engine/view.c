@@ -97,6 +97,7 @@ engine_view(Arena *a, const void *image)
 		to->name = strings + k->name;
 		for (int j = 0; j < 3; j++) {
 			to->grid[j] = (int32_t)k->grid[j];
+			to->cluster[j] = k->cluster[j] ? (int32_t)k->cluster[j] : 1;
 			to->block[j] = (int32_t)k->block[j];
 		}
 		vec_push(a, &p->kernel, to);

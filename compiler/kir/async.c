@@ -29,7 +29,7 @@ enum { GROUP_WARPS = KIR_GROUP / KIR_WARP, LANDINGS = 8 };
 typedef struct Landing { uint32_t mem, n; } Landing;
 
 typedef struct Bar {
-	uint32_t ready;                 /* epoch of its mbar_init, +1; 0: is none (in this task) */
+	uint32_t ready;                 /* epoch of its mbar_init, +1 (epochs of a task are past 0); 0: is none (in this task) */
 	uint32_t by;                    /* thread that made it */
 	int64_t count, left, bytes;     /* arrivals of a phase, still to come, bytes still to come */
 	uint32_t phase, waited;         /* completed ones; those that some thread has seen */
@@ -54,8 +54,9 @@ typedef struct Group {
 } Group;
 
 typedef struct AsyncRun {
-	uint32_t warps, bars;
-	uint32_t *clock;                /* [warp][warp] */
+	uint32_t warps, own;            /* of all blocks of the cluster; the first of this block */
+	uint32_t bars;
+	uint32_t *clock;                /* [warp][warp], one for the cluster */
 	uint32_t *seen;                 /* [thread][bar]: completed phases */
 	Bar *bar;
 	Group *group;                   /* by 128 threads */
@@ -79,6 +80,19 @@ wants_async(const KBlock *b)
 	return false;
 }
 
+static uint32_t
+block_warps(const Run *r)
+{
+	return (r->threads + KIR_WARP - 1) / KIR_WARP;
+}
+
+/* a thread's warp among those of the cluster */
+static uint32_t
+warp_of(const Run *r, uint32_t tid)
+{
+	return r->async->own + tid / KIR_WARP;
+}
+
 bool
 async_open(Run *r)
 {
@@ -91,8 +105,9 @@ async_open(Run *r)
 	x = r->async = NEW(r->a, AsyncRun);
 	offset = NEWN(r->a, int64_t, k->buf.n + 1);
 	kernel_shared_layout(k, offset);
-	x->warps = (r->threads + KIR_WARP - 1) / KIR_WARP;
-	x->clock = NEWN(r->a, uint32_t, (size_t)x->warps * x->warps);
+	x->warps = r->blocks * block_warps(r);
+	x->own = r->rank * block_warps(r);
+	x->clock = r->rank ? r->cluster->async->clock : NEWN(r->a, uint32_t, (size_t)x->warps * x->warps);
 	x->group = NEWN(r->a, Group, r->threads / KIR_GROUP + 1);
 	for (size_t i = 0; i < k->buf.n; i++) {
 		const KBuf *b = &k->buf.p[i];
@@ -119,21 +134,22 @@ async_open(Run *r)
 	return true;
 }
 
-/* everybody knows of everything that was */
+/* n warps from `first` on know of everything that one of them knew */
 static void
-level(AsyncRun *x)
+level(AsyncRun *x, uint32_t first, uint32_t n)
 {
 	uint32_t w = x->warps;
 
 	for (uint32_t v = 0; v < w; v++) {
 		uint32_t most = 0;
 
-		for (uint32_t i = 0; i < w; i++)
+		for (uint32_t i = first; i < first + n; i++)
 			most = MAX(most, x->clock[i * w + v]);
-		for (uint32_t i = 0; i < w; i++)
+		for (uint32_t i = first; i < first + n; i++)
 			x->clock[i * w + v] = most;
-		x->clock[v * w + v]++;
 	}
+	for (uint32_t v = first; v < first + n; v++)
+		x->clock[v * w + v]++;
 }
 
 void
@@ -143,7 +159,7 @@ async_task(Run *r)
 
 	if (!x)
 		return;
-	level(x);
+	level(x, 0, x->warps);
 	memset(x->seen, 0, (size_t)x->bars * r->threads * sizeof *x->seen);
 	for (uint32_t i = 0; i < x->bars; i++)
 		x->bar[i].ready = 0;
@@ -161,7 +177,7 @@ async_barrier(Run *r)
 
 	if (!x)
 		return;
-	level(x);
+	level(x, x->own, block_warps(r));
 	for (uint32_t b = 0; b < x->bars; b++) {
 		uint32_t most = 0;
 
@@ -170,6 +186,15 @@ async_barrier(Run *r)
 		for (uint32_t t = 0; t < r->threads; t++)
 			x->seen[t * x->bars + b] = most;
 	}
+}
+
+void
+async_cluster(Run *r)
+{
+	for (uint32_t b = 0; r->async && b < r->blocks; b++)
+		async_barrier(&r[b]);
+	if (r->async)
+		level(r->async, 0, r->async->warps);
 }
 
 bool
@@ -214,7 +239,7 @@ async_read(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at)
 {
 	if (m->touch[at].tma && !there(r, tid, m->async, at))
 		return not_there(r, op, tid, m, at);
-	stamp(r->async, m->async, at, tid / KIR_WARP);
+	stamp(r->async, m->async, at, warp_of(r, tid));
 	return READY;
 }
 
@@ -242,7 +267,7 @@ async_write(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at)
 
 	if (t->tma && t->wrote >= r->first && !there(r, tid, m->async, at))
 		return not_there(r, op, tid, m, at);
-	stamp(r->async, m->async, at, tid / KIR_WARP);
+	stamp(r->async, m->async, at, warp_of(r, tid));
 	return in_use(r, op, tid, m, at);
 }
 
@@ -324,14 +349,29 @@ complete(Run *r, const Op *op, uint32_t tid, Bar *b)
 	return READY;
 }
 
+/* the bar of another block that is where b is in this one's */
+static Bar *
+peer_bar(Run *r, const Op *op, uint32_t tid, Run *p, const Bar *b)
+{
+	Bar *y = &p->async->bar[b - r->async->bar];
+
+	if (p != r && (!y->ready || y->ready > p->met_epoch)) {
+		run_fail(r, op, tid, "race: the block of rank %" PRIu32 " has made no barrier there before the last cluster_barrier",
+		         p->rank);
+		return NULL;
+	}
+	return y;
+}
+
 static State
 mbar_arrive(Run *r, const Op *op, uint32_t tid)
 {
-	Bar *b = ready_bar(r, op, tid, op->buf, op->a);
+	Run *p = op->code == C_PEER_ARRIVE ? run_peer(r, op, tid, get_int(run_file(r, tid) + op->b, KS_IX)) : r;
+	Bar *b = !p ? NULL : p == r ? ready_bar(r, op, tid, op->buf, op->a) : bar_at(r, op, tid, op->buf, op->a);
 	AsyncRun *x = r->async;
-	uint32_t w = tid / KIR_WARP;
+	uint32_t w = warp_of(r, tid);
 
-	if (!b)
+	if (!b || !(b = peer_bar(r, op, tid, p, b)))
 		return FAILED;
 	if (b->left == 0)
 		return run_fail(r, op, tid, "more arrivals than the phase takes: its bytes are still to come");
@@ -356,7 +396,7 @@ mbar_wait(Run *r, const Op *op, uint32_t tid)
 	if ((b->phase & 1) == parity)
 		return BLOCKED;
 	x->seen[tid * x->bars + (uint32_t)(b - x->bar)] = b->waited = b->phase;
-	join(&x->clock[tid / KIR_WARP * x->warps], b->passed, x->warps);
+	join(&x->clock[warp_of(r, tid) * x->warps], b->passed, x->warps);
 	if (b->left == b->count && b->bytes == 0)
 		for (int i = 0; i < LANDINGS && b->landing[i].n; i++) {
 			r->mem[b->landing[i].mem].async->flying -= b->landing[i].n;
@@ -376,27 +416,28 @@ swizzled(int64_t address, int swizzle)
 	return address ^ ((address >> 7 & bits) << 4);
 }
 
+/* r: the block whose memory it is; by: that of the thread */
 static State
-tma_write(Run *r, const Op *op, uint32_t tid, Memory *m, int64_t at, Bar *b)
+tma_write(Run *r, Run *by, const Op *op, uint32_t tid, Memory *m, int64_t at, Bar *b)
 {
 	AsyncRun *x = r->async;
 	Async *s = m->async;
-	uint32_t w = tid / KIR_WARP, bar = (uint32_t)(b - x->bar);
+	uint32_t w = warp_of(by, tid), bar = (uint32_t)(b - x->bar);
 	Touch *t = &m->touch[at];
 
 	if (t->wrote >= r->first && t->flying)
-		return run_fail(r, op, tid, "a cp_async into element %" PRId64 " of %s is under way", at, m->b->name);
+		return run_fail(by, op, tid, "a cp_async into element %" PRId64 " of %s is under way", at, m->b->name);
 	if (t->wrote >= r->first && t->tma && x->bar[s->bar[at]].waited <= s->phase[at])
-		return run_fail(r, op, tid, "nobody has waited for the tma_load before into element %" PRId64 " of %s", at,
+		return run_fail(by, op, tid, "nobody has waited for the tma_load before into element %" PRId64 " of %s", at,
 		                m->b->name);
 	for (uint32_t v = 0; v < x->warps; v++)
 		if (v != w && s->used[at * x->warps + v] > x->clock[w * x->warps + v])
-			return run_fail(r, op, tid, "race: for all that this thread knows, warp %" PRIu32 " still uses element %"
+			return run_fail(by, op, tid, "race: for all that this thread knows, warp %" PRIu32 " still uses element %"
 			                PRId64 " of %s", v, at, m->b->name);
 	if (in_use(r, op, tid, m, at) == FAILED)
 		return FAILED;
 	t->wrote = r->epoch;
-	t->writer = (uint16_t)tid;
+	t->writer = run_who(by, tid);
 	t->tma = true;
 	t->atomic = t->flying = false;
 	s->bar[at] = bar;
@@ -456,35 +497,21 @@ walk_places(const KTmap *t, const int64_t *c, int64_t *places)
 	}
 }
 
+/* the box into the memory of block p, and its bytes at p's barrier b */
 static State
-tma_load(Run *r, const Op *op, uint32_t tid)
+bring(Run *r, Run *p, const Op *op, uint32_t tid, int64_t at, const int64_t *c, Bar *b)
 {
-	Memory *to = &r->mem[op->buf], *from = &r->mem[op->buf2];
+	Memory *to = &p->mem[op->buf], *from = &r->mem[op->buf2];
 	const KTmap *t = from->b->map;
-	unsigned char *reg = run_file(r, tid);
-	int64_t at = get_int(reg + op->a, KS_IX), c[8], n = ktmap_box(t), *places = r->async->places;
-	int64_t size = dtype_info[to->b->dt].bytes, base = to->async->offset + at * size;
-	int64_t align = t->swizzle == 128 ? 1024 : t->swizzle == 64 ? 512 : t->swizzle == 32 ? 256 : 128;
-	Bar *b = ready_bar(r, op, tid, op->buf3, op->c);
+	int64_t n = ktmap_box(t), size = dtype_info[to->b->dt].bytes, base = to->async->offset + at * size;
 
-	if (!b)
+	if (to->root && run_use_storage(p, op, tid, to, true) == FAILED)
 		return FAILED;
-	if (at < 0 || at > to->count - n)
-		return run_outside(r, op, tid, to, at, n);
-	if (base % align)
-		return run_fail(r, op, tid, "element %" PRId64 " of %s is not aligned to %" PRId64 " bytes", at, to->b->name,
-		                align);
-	if (to->root && run_use_storage(r, op, tid, to, true) == FAILED)
-		return FAILED;
-	for (int i = 0; i < ktmap_coordinates(t); i++)
-		c[i] = get_int(reg + op->b + 8 * i, KS_IX);
-	if (t->im2col)
-		walk_places(t, c, places);
 	for (int64_t i = 0; i < n; i++) {
 		int64_t e = (swizzled(base + i * size, t->swizzle) - to->async->offset) / size;
-		int64_t src = box_element(t, c, i, places);
+		int64_t src = box_element(t, c, i, r->async->places);
 
-		if (tma_write(r, op, tid, to, e, b) == FAILED)
+		if (tma_write(p, r, op, tid, to, e, b) == FAILED)
 			return FAILED;
 		if (src < 0)
 			memset(to->p + e * size, 0, (size_t)size);
@@ -502,7 +529,44 @@ tma_load(Run *r, const Op *op, uint32_t tid)
 			break;
 		}
 	b->bytes -= n * size;
-	return complete(r, op, tid, b);
+	return complete(p, op, tid, b);
+}
+
+static State
+tma_load(Run *r, const Op *op, uint32_t tid)
+{
+	Memory *to = &r->mem[op->buf];
+	const KTmap *t = r->mem[op->buf2].b->map;
+	unsigned char *reg = run_file(r, tid);
+	int64_t at = get_int(reg + op->a, KS_IX), c[8], n = ktmap_box(t), ranks = op->imm ? op->imm : 1 << r->rank;
+	int64_t base = to->async->offset + at * dtype_info[to->b->dt].bytes;
+	int64_t align = t->swizzle == 128 ? 1024 : t->swizzle == 64 ? 512 : t->swizzle == 32 ? 256 : 128;
+	Bar *b = ready_bar(r, op, tid, op->buf3, op->c);
+
+	if (!b)
+		return FAILED;
+	if (at < 0 || at > to->count - n)
+		return run_outside(r, op, tid, to, at, n);
+	if (base % align)
+		return run_fail(r, op, tid, "element %" PRId64 " of %s is not aligned to %" PRId64 " bytes", at, to->b->name,
+		                align);
+	for (int i = 0; i < ktmap_coordinates(t); i++)
+		c[i] = get_int(reg + op->b + 8 * i, KS_IX);
+	if (t->im2col)
+		walk_places(t, c, r->async->places);
+	for (uint32_t rank = 0; rank < r->blocks; rank++) {
+		Run *p = &r->cluster[rank];
+		Bar *y;
+
+		if (!(ranks >> rank & 1))
+			continue;
+		/* p waits for what comes, so that it is there: no run_peer() */
+		if (p != r && p->met_epoch == p->first)
+			return run_fail(r, op, tid, "the block of rank %" PRIu32 " may not have begun: there was no cluster_barrier", rank);
+		if (!(y = peer_bar(r, op, tid, p, b)) || bring(r, p, op, tid, at, c, y) == FAILED)
+			return FAILED;
+	}
+	return READY;
 }
 
 State
@@ -510,7 +574,7 @@ async_op(Run *r, const Op *op, uint32_t tid)
 {
 	switch ((Code)op->code) {
 	case C_MBAR_INIT: return mbar_init(r, op, tid);
-	case C_MBAR_ARRIVE: return mbar_arrive(r, op, tid);
+	case C_MBAR_ARRIVE: case C_PEER_ARRIVE: return mbar_arrive(r, op, tid);
 	case C_MBAR_WAIT: return mbar_wait(r, op, tid);
 	case C_TMA_LOAD: return tma_load(r, op, tid);
 	default: {
@@ -566,7 +630,7 @@ operand_read(Run *r, const Op *op, uint32_t first, const Memory *m, int64_t e, i
 		if (t->wrote == r->epoch)
 			return run_fail(r, op, first, "race: element %" PRId64 " of %s was written with no barrier since", e,
 			                m->b->name);
-		const Thread *w = t->writer != MANY ? &r->thread[t->writer] : NULL;
+		const Thread *w = t->writer != MANY ? &r->thread[t->writer % r->threads] : NULL;
 		if (w && (w->fenced < r->epoch ? w->fenced : w->fenced_before) < t->wrote)
 			return run_fail(r, op, first, "element %" PRId64 " of %s was stored with no async_fence since", e, m->b->name);
 		return READY;
@@ -637,7 +701,7 @@ retire(Run *r, uint32_t first, int64_t n)
 {
 	AsyncRun *x = r->async;
 	Group *g = &x->group[first / KIR_GROUP];
-	uint32_t *mine = &x->clock[first / KIR_WARP * x->warps];        /* rows of the four warps */
+	uint32_t warp = warp_of(r, first), *mine = &x->clock[warp * x->warps];  /* rows of the four warps */
 	size_t left = MIN(g->use.n, 2 * (size_t)n), done = g->use.n - left;
 
 	for (size_t i = 0; i < done; i++) {
@@ -645,20 +709,22 @@ retire(Run *r, uint32_t first, int64_t n)
 
 		for (int64_t e = u->at; e < u->at + u->n; e++)
 			for (uint32_t w = 0; w < GROUP_WARPS; w++)
-				stamp(x, r->mem[u->mem].async, e, first / KIR_WARP + w);
+				stamp(x, r->mem[u->mem].async, e, warp + w);
 	}
 	memmove(g->use.p, g->use.p + done, left * sizeof *g->use.p);
 	g->use.n = left;
 	for (uint32_t w = 0; w < GROUP_WARPS; w++)
 		for (uint32_t v = 0; v < GROUP_WARPS; v++)
-			mine[w * x->warps + first / KIR_WARP + v] = mine[v * x->warps + first / KIR_WARP + v];
+			mine[w * x->warps + warp + v] = mine[v * x->warps + warp + v];
 	for (uint32_t w = 0; w < GROUP_WARPS; w++)
-		mine[w * x->warps + first / KIR_WARP + w]++;
+		mine[w * x->warps + warp + w]++;
 }
 
 State
 async_group(Run *r, const Op *op, uint32_t first)
 {
+	if (op->code == C_REGS)
+		return READY;
 	if (op->code == C_WGMMA)
 		return wgmma(r, op, first);
 	retire(r, first, op->code == C_WGMMA_WAIT ? op->imm : 0);

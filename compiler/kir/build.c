@@ -42,7 +42,7 @@ k_begin(Arena *a, const char *name)
 	b->k->a = a;
 	b->k->name = arena_str(a, name);
 	for (int i = 0; i < 3; i++)
-		b->k->grid[i] = b->k->block[i] = 1;
+		b->k->grid[i] = b->k->cluster[i] = b->k->block[i] = 1;
 	vec_push(a, &b->k->reg, ((KType){ 0 }));
 	vec_push(a, &b->known, ((Known){ 0 }));
 	vec_push(a, &b->open, NEW(a, KBlock));
@@ -57,6 +57,14 @@ k_grid(KBuild *b, int64_t x, int64_t y, int64_t z)
 
 	for (int i = 0; i < 3; i++)
 		b->k->grid[i] = n[i] == (int32_t)n[i] ? (int32_t)n[i] : 0;
+}
+
+void
+k_cluster(KBuild *b, int x, int y, int z)
+{
+	b->k->cluster[0] = x;
+	b->k->cluster[1] = y;
+	b->k->cluster[2] = z;
 }
 
 void
@@ -645,9 +653,32 @@ k_mbar_wait(KBuild *b, uint32_t bars, Reg at, Reg parity)
 }
 
 void
+k_tma_load_to(KBuild *b, uint32_t shared, Reg at, uint32_t map, Reg coordinates, uint32_t bars, Reg bar, unsigned ranks)
+{
+	emit(b, (KInst){ .op = K_tma_load, .a = { at, coordinates, bar }, .buf = shared, .buf2 = map, .buf3 = bars,
+	                 .imm = ranks });
+}
+
+void
 k_tma_load(KBuild *b, uint32_t shared, Reg at, uint32_t map, Reg coordinates, uint32_t bars, Reg bar)
 {
-	emit(b, (KInst){ .op = K_tma_load, .a = { at, coordinates, bar }, .buf = shared, .buf2 = map, .buf3 = bars });
+	k_tma_load_to(b, shared, at, map, coordinates, bars, bar, 0);
+}
+
+Reg
+k_peer_load(KBuild *b, uint32_t shared, Reg at, Reg rank, int lanes)
+{
+	KInst i = { .op = K_peer_load, .a = { at, rank }, .buf = shared };
+
+	i.dst = new_reg(b, kt(kscalar_of(b->k->buf.p[shared - 1].dt), lanes));
+	emit(b, i);
+	return i.dst;
+}
+
+void
+k_peer_arrive(KBuild *b, uint32_t bars, Reg at, Reg rank)
+{
+	emit(b, (KInst){ .op = K_peer_arrive, .a = { at, rank }, .buf = bars });
 }
 
 void

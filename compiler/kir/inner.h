@@ -12,6 +12,7 @@ enum {
 	KIR_MAX_LANES = K_LANES_MAX,
 	KIR_MAX_REGS = 1 << 20,
 	KIR_MAX_THREADS = 1024,
+	KIR_MAX_CLUSTER = 8,            /* blocks, on every GPU that has clusters */
 	KIR_WARP = 32,
 	KIR_GROUP = 128,                /* threads of a wgmma */
 	KIR_MAX_BYTES = (1 << 20) - 1,  /* that a phase of an mbarrier may wait for */
@@ -46,6 +47,13 @@ kernel_threads(const Kernel *k)
 	return (int64_t)k->block[0] * k->block[1] * k->block[2];
 }
 
+/* blocks of a cluster */
+static inline int64_t
+kernel_cluster(const Kernel *k)
+{
+	return (int64_t)k->cluster[0] * k->cluster[1] * k->cluster[2];
+}
+
 static inline bool
 kspace_param(KSpace s)
 {
@@ -59,7 +67,8 @@ kop_buffers(KOp op)
 	switch (op) {
 	case K_tma_load: return 3;
 	case K_cp_async: case K_wgmma: return 2;
-	case K_ldmatrix: case K_mbar_init: case K_mbar_arrive: case K_mbar_wait: return 1;
+	case K_ldmatrix: case K_mbar_init: case K_mbar_arrive: case K_mbar_wait:
+	case K_peer_load: case K_peer_arrive: return 1;
 	default: return kop_info[op].cls == KCLASS_READ || kop_info[op].cls == KCLASS_WRITE;
 	}
 }
@@ -82,7 +91,7 @@ static inline bool
 kop_warp(KOp op)
 {
 	/* wgmma: of four warps, which only the run can tell */
-	if (op == K_wgmma || op == K_wgmma_wait || op == K_wgmma_get)
+	if (op == K_wgmma || op == K_wgmma_wait || op == K_wgmma_get || op == K_regs_give || op == K_regs_take)
 		return true;
 	return op == K_shuffle || op == K_shuffle_idx || op == K_vote_any || op == K_ldmatrix || op == K_mma;
 }

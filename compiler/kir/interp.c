@@ -18,6 +18,9 @@
  * Buffers that share storage (aliases) are a ring of which one has values: a write to another
  * takes them away, and is a race if threads beside the writer have used it in this epoch.
  *
+ * The blocks of a cluster take turns; each has memory, threads and epochs of its own, the numbers of epochs apart.  What one
+ * reads of another's memory was written before the last cluster_barrier, and is not written before the next.
+ *
  * The outs of a kernel are watched the same way, against other tasks too, since tasks
  * run at the same time.
  *
@@ -118,7 +121,8 @@ static const Code plain_code[K_COUNT] = {
 	[K_barrier] = C_BARRIER, [K_shuffle] = C_SHUFFLE, [K_shuffle_idx] = C_SHUFFLE_IDX, [K_vote_any] = C_VOTE_ANY,
 	[K_ldmatrix] = C_LDMATRIX, [K_mma] = C_MMA, [K_mbar_init] = C_MBAR_INIT, [K_mbar_arrive] = C_MBAR_ARRIVE,
 	[K_mbar_wait] = C_MBAR_WAIT, [K_tma_load] = C_TMA_LOAD, [K_async_fence] = C_ASYNC_FENCE, [K_wgmma] = C_WGMMA,
-	[K_wgmma_wait] = C_WGMMA_WAIT, [K_wgmma_get] = C_WGMMA_GET,
+	[K_wgmma_wait] = C_WGMMA_WAIT, [K_wgmma_get] = C_WGMMA_GET, [K_regs_give] = C_REGS, [K_regs_take] = C_REGS,
+	[K_cluster_barrier] = C_CLUSTER_BARRIER, [K_peer_load] = C_PEER_LOAD, [K_peer_arrive] = C_PEER_ARRIVE,
 };
 
 static void make_block(Run *r, const KBlock *b);
@@ -339,11 +343,66 @@ run_outside(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, int
 static State
 race(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, const char *did, uint32_t who)
 {
+	if (who != MANY)
+		who %= r->threads;
 	if (who == MANY)
 		return run_fail(r, op, tid, "race: several threads have %s element %" PRId64
 		            " of %s, with no barrier since", did, at, m->b->name);
 	return run_fail(r, op, tid, "race: thread %" PRIu32 " (of the block, counted from 0) has %s element %" PRId64
 	            " of %s, with no barrier since", who, did, at, m->b->name);
+}
+
+Run *
+run_peer(Run *r, const Op *op, uint32_t tid, int64_t rank)
+{
+	if (rank < 0 || rank >= r->blocks) {
+		run_fail(r, op, tid, "the cluster has no block of rank %" PRId64, rank);
+		return NULL;
+	}
+	if (rank != r->rank && r->cluster[rank].met_epoch == r->cluster[rank].first) {
+		run_fail(r, op, tid, "the block of rank %" PRId64 " may not have begun: there was no cluster_barrier", rank);
+		return NULL;
+	}
+	if (rank != r->rank)
+		r->cluster[rank].lent = r->met + 1;
+	return &r->cluster[rank];
+}
+
+/* does another block of the cluster, at the same time, do what it should not with an element of a global buffer? */
+static bool
+elsewhere(const Run *r, uint32_t epoch, uint16_t who)
+{
+	return r->blocks > 1 && epoch >= r->cluster->first && who != MANY && who / r->threads != r->rank;
+}
+
+static State
+peer_load(Run *r, const Op *op, uint32_t tid, unsigned char *reg)
+{
+	int64_t at = get_int(reg + op->a, KS_IX);
+	Run *p = run_peer(r, op, tid, get_int(reg + op->b, KS_IX));
+	Memory *m = p ? &p->mem[op->buf] : NULL;
+
+	if (!p)
+		return FAILED;
+	if (!inside(m, at, op->lanes))
+		return run_outside(r, op, tid, m, at, op->lanes);
+	if (p == r && run_read(r, op, tid, m, at, op->lanes) == FAILED)
+		return FAILED;
+	for (int64_t e = at; e < at + op->lanes; e++) {
+		Touch *t = &m->touch[e];
+
+		if (t->wrote < p->first)
+			return run_fail(r, op, tid, "element %" PRId64 " of %s has no value yet", e, m->b->name);
+		if (t->tma || t->flying)
+			return run_fail(r, op, tid, "element %" PRId64 " of %s is a copy's: its own block alone can wait for it", e,
+			                m->b->name);
+		if (p != r && t->wrote >= p->met_epoch)
+			return run_fail(r, op, tid, "race: element %" PRId64 " of %s was written with no cluster_barrier since", e,
+			                m->b->name);
+		t->peer = p != r ? r->met + 1 : t->peer;
+	}
+	memcpy(reg + op->d, m->p + at * op->size, (size_t)op->lanes * op->size);
+	return READY;
 }
 
 static State
@@ -353,20 +412,20 @@ read_touch(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at)
 
 	if (m->b->space == KSPACE_SHARED && t->wrote < r->first)
 		return run_fail(r, op, tid, "element %" PRId64 " of %s has no value yet", at, m->b->name);
-	if (t->wrote && t->wrote < r->first)
+	if (t->wrote && (t->wrote < r->first || (m->b->space != KSPACE_SHARED && elsewhere(r, t->wrote, t->writer))))
 		return run_fail(r, op, tid, "race: another task has written element %" PRId64 " of %s", at, m->b->name);
 	if (t->flying && t->wrote >= r->first)
 		return run_fail(r, op, tid, "the cp_async into element %" PRId64 " of %s has not been waited for",
 		            at, m->b->name);
 	if (m->async && async_read(r, op, tid, m, at) == FAILED)
 		return FAILED;
-	if (!t->tma && t->wrote == r->epoch && t->writer != tid)
+	if (!t->tma && t->wrote == r->epoch && t->writer != run_who(r, tid))
 		return race(r, op, tid, m, at, "written", t->writer);
 	if (t->read != r->epoch) {
-		t->read_before |= t->read && t->read < r->first;
+		t->read_before |= t->read && (t->read < r->first || elsewhere(r, t->read, t->reader));
 		t->read = r->epoch;
-		t->reader = (uint16_t)tid;
-	} else if (t->reader != tid) {
+		t->reader = run_who(r, tid);
+	} else if (t->reader != run_who(r, tid)) {
 		t->reader = MANY;
 	}
 	return READY;
@@ -377,20 +436,24 @@ write_touch(Run *r, const Op *op, uint32_t tid, const Memory *m, int64_t at, boo
 {
 	Touch *t = &m->touch[at];
 	bool shared = m->b->space == KSPACE_SHARED, both = atomic && t->atomic;
+	uint16_t who = run_who(r, tid);
 
-	if (!shared && t->wrote && t->wrote < r->first && !both)
+	if (!shared && t->wrote && (t->wrote < r->first || elsewhere(r, t->wrote, t->writer)) && !both)
 		return run_fail(r, op, tid, "race: another task has written element %" PRId64 " of %s", at, m->b->name);
-	if (!shared && (t->read_before || (t->read && t->read < r->first)))
+	if (shared && t->peer == r->met + 1)
+		return run_fail(r, op, tid, "race: another block has read element %" PRId64 " of %s, with no cluster_barrier since", at,
+		                m->b->name);
+	if (!shared && (t->read_before || (t->read && (t->read < r->first || elsewhere(r, t->read, t->reader)))))
 		return run_fail(r, op, tid, "race: another task has read element %" PRId64 " of %s", at, m->b->name);
 	if (t->flying && t->wrote >= r->first)
 		return run_fail(r, op, tid, "a cp_async into element %" PRId64 " of %s is under way", at, m->b->name);
 	if (m->async && async_write(r, op, tid, m, at) == FAILED)
 		return FAILED;
-	if (!t->tma && t->wrote == r->epoch && t->writer != tid && !both)
+	if (!t->tma && t->wrote == r->epoch && t->writer != who && !both)
 		return race(r, op, tid, m, at, "written", t->writer);
-	if (t->read == r->epoch && t->reader != tid)
+	if (t->read == r->epoch && t->reader != who)
 		return race(r, op, tid, m, at, "read", t->reader);
-	t->writer = t->wrote == r->epoch && t->writer != tid ? MANY : (uint16_t)tid;
+	t->writer = t->wrote == r->epoch && t->writer != who ? MANY : who;
 	t->wrote = r->epoch;
 	t->atomic = atomic;
 	t->flying = t->tma = false;
@@ -528,6 +591,9 @@ axis_value(const Run *r, uint32_t tid, int64_t axis)
 	case KAXIS_THREAD_Z: return tid / x / y;
 	case KAXIS_LANE: return tid % KIR_WARP;
 	case KAXIS_WARP: return tid / KIR_WARP;
+	case KAXIS_CLUSTER_X: case KAXIS_CLUSTER_Y: case KAXIS_CLUSTER_Z:
+		return r->task[axis - KAXIS_CLUSTER_X] / r->k->cluster[axis - KAXIS_CLUSTER_X];
+	case KAXIS_RANK: return r->rank;
 	default: return r->task[axis - KAXIS_BLOCK_X];
 	}
 }
@@ -665,7 +731,7 @@ cp_wait(Run *r, const Op *op, uint32_t tid)
 		for (int64_t e = c->at; e < c->at + c->count; e++) {
 			m->touch[e].flying = false;
 			m->touch[e].wrote = r->epoch;           /* others see it after a barrier */
-			m->touch[e].writer = (uint16_t)tid;
+			m->touch[e].writer = run_who(r, tid);
 		}
 	}
 	t->ncopy = left;
@@ -798,16 +864,20 @@ run_thread(Run *r, uint32_t tid)
 		case C_CP_WAIT:
 			cp_wait(r, i, tid);
 			break;
-		case C_BARRIER:
+		case C_BARRIER: case C_CLUSTER_BARRIER:
 			r->thread[tid].pc = (uint32_t)(i - code);
-			return AT_BARRIER;
+			return i->code == C_BARRIER ? AT_BARRIER : AT_CLUSTER;
+		case C_PEER_LOAD:
+			if (peer_load(r, i, tid, reg) == FAILED)
+				return FAILED;
+			break;
 		case C_SHUFFLE: case C_SHUFFLE_IDX: case C_VOTE_ANY: case C_LDMATRIX: case C_MMA:
 			r->thread[tid].pc = (uint32_t)(i - code);
 			return AT_WARP;
-		case C_WGMMA: case C_WGMMA_WAIT: case C_WGMMA_GET:
+		case C_WGMMA: case C_WGMMA_WAIT: case C_WGMMA_GET: case C_REGS:
 			r->thread[tid].pc = (uint32_t)(i - code);
 			return AT_GROUP;
-		case C_MBAR_INIT: case C_MBAR_ARRIVE: case C_MBAR_WAIT: case C_TMA_LOAD: case C_ASYNC_FENCE: {
+		case C_MBAR_INIT: case C_MBAR_ARRIVE: case C_MBAR_WAIT: case C_TMA_LOAD: case C_PEER_ARRIVE: case C_ASYNC_FENCE: {
 			State s = async_op(r, i, tid);
 
 			if (s == READY) {
@@ -1077,16 +1147,41 @@ meet_all(Run *r)
 	for (uint32_t i = 0; i < r->threads; i++) {
 		if (t[0].state == ENDED && t[i].state != ENDED)
 			return run_fail(r, &r->op.p[t[i].pc], i, "another thread has ended before");
-		if (t[0].state != ENDED && (t[i].state != t[0].state || t[i].pc != t[0].pc || t[i].state != AT_BARRIER))
+		if (t[0].state != ENDED && (t[i].state != t[0].state || t[i].pc != t[0].pc ||
+		    (t[i].state != AT_BARRIER && t[i].state != AT_CLUSTER)))
 			return run_fail(r, &r->op.p[t[0].pc], i, "this thread is elsewhere");
 	}
 	return t[0].state;
 }
 
-static State
-run_task(Run *r)
+/* All threads of a block go on. */
+static void
+release(Run *r)
 {
-	r->first = ++r->epoch;
+	for (uint32_t i = 0; i < r->threads; i++) {
+		r->thread[i].state = READY;
+		r->thread[i].pc++;
+	}
+	r->epoch = ++*r->time;
+}
+
+/* All threads of a block are at one barrier, or at the end. */
+static bool
+has_met(const Run *r)
+{
+	const Thread *t = r->thread;
+
+	for (uint32_t i = 1; i < r->threads; i++)
+		if (t[i].state != t[0].state || (t[i].state != ENDED && t[i].pc != t[0].pc))
+			return false;
+	return t[0].state == AT_BARRIER || t[0].state == AT_CLUSTER || t[0].state == ENDED;
+}
+
+static void
+begin_block(Run *r)
+{
+	r->first = r->epoch = r->met_epoch = ++*r->time;
+	r->lent = 0;
 	for (uint32_t i = 0; i < r->threads; i++) {
 		Thread *t = &r->thread[i];
 
@@ -1095,28 +1190,99 @@ run_task(Run *r)
 		t->ncopy = 0;
 	}
 	async_task(r);
-	for (;;) {
-		State s;
+}
 
-		do {
-			r->progress = false;
-			for (uint32_t w = 0; w < r->threads; w += KIR_WARP)
-				if (run_warp(r, w, MIN(r->threads - w, KIR_WARP)) == FAILED)
-					return FAILED;
-			for (uint32_t w = 0; r->async && w + KIR_GROUP <= r->threads; w += KIR_GROUP)
-				if (run_group(r, w) == FAILED)
-					return FAILED;
-		} while (r->async && r->progress);
-		s = meet_all(r);
-		if (s != AT_BARRIER)
-			return s == FAILED ? FAILED : async_end(r);
-		for (uint32_t i = 0; i < r->threads; i++) {
-			r->thread[i].state = READY;
-			r->thread[i].pc++;
+/* until every thread waits for something */
+static State
+run_block(Run *r)
+{
+	r->progress = false;
+	do {
+		r->stirred |= r->progress;
+		r->progress = false;
+		for (uint32_t w = 0; w < r->threads; w += KIR_WARP)
+			if (run_warp(r, w, MIN(r->threads - w, KIR_WARP)) == FAILED)
+				return FAILED;
+		for (uint32_t w = 0; r->async && w + KIR_GROUP <= r->threads; w += KIR_GROUP)
+			if (run_group(r, w) == FAILED)
+				return FAILED;
+	} while (r->async && r->progress);
+	r->stirred |= r->progress;
+	return READY;
+}
+
+/* Nothing goes on in any block: those go on that have met.  READY: some do; ENDED: all are at the end. */
+static State
+meet_blocks(Run *all)
+{
+	uint32_t n = all->blocks, ended = 0, waiting = 0;
+	bool moved = false;
+
+	for (uint32_t b = 0; b < n; b++) {
+		Run *r = &all[b];
+
+		if (!has_met(r))
+			continue;
+		ended += r->thread[0].state == ENDED;
+		waiting += r->thread[0].state == AT_CLUSTER;
+		if (r->thread[0].state == AT_BARRIER) {
+			release(r);
+			async_barrier(r);
+			moved = true;
 		}
-		r->epoch++;
-		async_barrier(r);
 	}
+	if (waiting == n) {
+		for (uint32_t b = 1; b < n; b++)
+			if (all[b].thread[0].pc != all->thread[0].pc)
+				return run_fail(&all[b], &all->op.p[all[b].thread[0].pc], 0, "another block of the cluster is elsewhere");
+		for (uint32_t b = 0; b < n; b++) {
+			release(&all[b]);
+			all[b].met_epoch = all[b].epoch;
+			all[b].met++;
+		}
+		async_cluster(all);
+		return READY;
+	}
+	if (moved || ended == n)
+		return moved ? READY : ENDED;
+	for (uint32_t b = 0; b < n; b++)
+		if (!has_met(&all[b]))
+			return meet_all(&all[b]);
+	for (uint32_t b = 0; b < n; b++)
+		if (all[b].thread[0].state == AT_CLUSTER)
+			return run_fail(&all[b], &all->op.p[all[b].thread[0].pc], 0, "another block of the cluster has ended before");
+	return FAILED;
+}
+
+/* a block, or those of a cluster */
+static State
+run_task(Run *all)
+{
+	uint32_t n = all->blocks;
+	State s = READY;
+	bool more;
+
+	for (uint32_t b = 0; b < n; b++)
+		begin_block(&all[b]);
+	while (s == READY) {
+		do {            /* what one does may be what another waits for */
+			more = false;
+			for (uint32_t b = 0; b < n; b++) {
+				if (run_block(&all[b]) == FAILED)
+					return FAILED;
+				more |= all[b].stirred;
+				all[b].stirred = false;
+			}
+		} while (n > 1 && more);
+		s = meet_blocks(all);
+	}
+	for (uint32_t b = 0; b < n && s == ENDED; b++) {
+		if (all[b].lent == all[b].met + 1 && n > 1)
+			return run_fail(&all[b], NULL, 0, "it ends, and another block of the cluster has used its shared memory with no "
+			                "cluster_barrier since");
+		s = async_end(&all[b]) == FAILED ? FAILED : ENDED;
+	}
+	return s;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -1158,7 +1324,7 @@ bind(Run *r, const KArg *arg, size_t narg, bool watch)
 	r->mem = NEWN(r->a, Memory, k->buf.n);
 	for (size_t i = 0; i < k->buf.n; i++) {
 		const KBuf *b = &k->buf.p[i];
-		uint64_t copies = b->space == KSPACE_LOCAL ? r->threads : 1;
+		uint64_t copies = r->blocks * (uint64_t)(b->space == KSPACE_LOCAL ? r->threads : 1);
 
 		r->mem[i].b = b;
 		if (kspace_param(b->space))
@@ -1174,6 +1340,11 @@ bind(Run *r, const KArg *arg, size_t narg, bool watch)
 		Memory *m = &r->mem[i];
 		size_t copies = m->b->space == KSPACE_LOCAL ? r->threads : 1;
 
+		if (kspace_param(m->b->space) && r->rank) {
+			*m = r->cluster->mem[i];
+			m->owned_touch = false;
+			continue;
+		}
 		if (kspace_param(m->b->space)) {
 			if (!bind_global(r, i, arg, watch))
 				return false;
@@ -1217,15 +1388,40 @@ unbind(Run *r)
 static bool
 run_tasks(Run *r)
 {
-	const int32_t *n = r->k->grid;
+	const int32_t *n = r->k->grid, *c = r->k->cluster;
+	int64_t at[3];
 
-	for (r->task[2] = 0; r->task[2] < n[2]; r->task[2]++)
-		for (r->task[1] = 0; r->task[1] < n[1]; r->task[1]++)
-			for (r->task[0] = 0; r->task[0] < n[0]; r->task[0]++) {
-				r->serial++;
+	for (at[2] = 0; at[2] < n[2]; at[2] += c[2])
+		for (at[1] = 0; at[1] < n[1]; at[1] += c[1])
+			for (at[0] = 0; at[0] < n[0]; at[0] += c[0]) {
+				for (int32_t b = 0; b < (int32_t)r->blocks; b++) {
+					r[b].task[0] = at[0] + b % c[0];
+					r[b].task[1] = at[1] + b / c[0] % c[1];
+					r[b].task[2] = at[2] + b / c[0] / c[1];
+					r[b].serial++;
+				}
 				if (run_task(r) == FAILED)
 					return false;
 			}
+	return true;
+}
+
+/* memory, threads and registers of a block */
+static bool
+open_block(Run *r, const KArg *arg, size_t narg)
+{
+	const Kernel *k = r->k;
+	/* One thread of one task races with nobody. */
+	bool watch = r->threads > 1 || k->grid[0] > 1 || k->grid[1] > 1 || k->grid[2] > 1;
+
+	if (!bind(r, arg, narg, watch) || !(async_open(r) || refuse(r, "too many barriers")))
+		return false;
+	r->thread = NEWN(r->a, Thread, r->threads);
+	r->file = calloc(r->threads, MAX(r->cells, 8u));
+	if (!r->file)
+		return refuse(r, "out of memory");
+	for (uint32_t i = 0; i < r->threads; i++)
+		memcpy(r->file + (size_t)i * r->cells, r->image, r->cells);
 	return true;
 }
 
@@ -1233,29 +1429,29 @@ bool
 kernel_interpret_limit(const Kernel *k, const KArg *arg, size_t narg, uint64_t turns, char err[512])
 {
 	const char *why;
-	Run r = { .k = k, .limit = turns, .err = err };
+	uint32_t time = 0;
+	Run all[KIR_MAX_CLUSTER] = { { .k = k, .limit = turns, .err = err, .cluster = all, .time = &time } }, *r = all;
+	bool ok;
 
 	err[0] = 0;
 	if (!kernel_verify(k, &why)) {
 		snprintf(err, 512, "%s", why);
 		return false;
 	}
-	r.a = arena_new();
-	r.threads = (uint32_t)kernel_threads(k);
-	/* One thread of one task races with nobody. */
-	bool watch = r.threads > 1 || k->grid[0] > 1 || k->grid[1] > 1 || k->grid[2] > 1;
-	bool ok = make_code(&r) && bind(&r, arg, narg, watch) &&
-	          (async_open(&r) || refuse(&r, "too many barriers"));
-	if (ok) {
-		r.thread = NEWN(r.a, Thread, r.threads);
-		r.file = calloc(r.threads, MAX(r.cells, 8u));
-		ok = r.file || refuse(&r, "out of memory");
-		for (uint32_t i = 0; ok && i < r.threads; i++)
-			memcpy(r.file + (size_t)i * r.cells, r.image, r.cells);
-		ok = ok && run_tasks(&r);
+	r->a = arena_new();
+	r->threads = (uint32_t)kernel_threads(k);
+	r->blocks = (uint32_t)kernel_cluster(k);
+	ok = make_code(r);
+	for (uint32_t b = 1; b < r->blocks; b++) {
+		all[b] = *r;
+		all[b].rank = b;
 	}
-	unbind(&r);
-	arena_free(r.a);
+	for (uint32_t b = 0; b < r->blocks && ok; b++)
+		ok = open_block(&all[b], arg, narg);
+	ok = ok && run_tasks(r);
+	for (uint32_t b = 0; b < r->blocks; b++)
+		unbind(&all[b]);
+	arena_free(r->a);
 	return ok;
 }
 

@@ -13,6 +13,8 @@ const char *const kaxis_name[KAXIS_COUNT] = {
 	[KAXIS_BLOCK_X] = "block.x", [KAXIS_BLOCK_Y] = "block.y", [KAXIS_BLOCK_Z] = "block.z",
 	[KAXIS_THREAD_X] = "thread.x", [KAXIS_THREAD_Y] = "thread.y", [KAXIS_THREAD_Z] = "thread.z",
 	[KAXIS_LANE] = "lane", [KAXIS_WARP] = "warp",
+	[KAXIS_CLUSTER_X] = "cluster.x", [KAXIS_CLUSTER_Y] = "cluster.y", [KAXIS_CLUSTER_Z] = "cluster.z",
+	[KAXIS_RANK] = "rank",
 };
 
 const KOpInfo kop_info[K_COUNT] = {

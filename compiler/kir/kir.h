@@ -16,7 +16,8 @@
  *
  * One kernel is what one task of a launch does.  A launch runs grid[0] * grid[1]
  * * grid[2] tasks in any order and at the same time; on the host a task is one call,
- * on a GPU it is a block of block[0] * block[1] * block[2] threads.  The same text
+ * on a GPU it is a block of block[0] * block[1] * block[2] threads, and cluster[0] * cluster[1] *
+ * cluster[2] neighbouring blocks run together and reach each other's shared memory.  The same text
  * serves both: vectors (lanes) are SIMD registers there and wide accesses here.
  *
  * Registers are typed and may be written again (mov and the _to builders), which is
@@ -76,6 +77,8 @@ typedef enum KAxis {
 	KAXIS_BLOCK_X, KAXIS_BLOCK_Y, KAXIS_BLOCK_Z,    /* task in the grid */
 	KAXIS_THREAD_X, KAXIS_THREAD_Y, KAXIS_THREAD_Z, /* thread in the block */
 	KAXIS_LANE, KAXIS_WARP,                         /* from thread.x + …: 32 lanes a warp */
+	KAXIS_CLUSTER_X, KAXIS_CLUSTER_Y, KAXIS_CLUSTER_Z,      /* cluster in the grid of clusters */
+	KAXIS_RANK,                                     /* block in its cluster, x running fastest */
 	KAXIS_COUNT
 } KAxis;
 extern const char *const kaxis_name[KAXIS_COUNT];       /* "block.x" … "warp" */
@@ -135,6 +138,7 @@ typedef struct Kernel {
 	Arena *a;
 	const char *name;       /* an identifier */
 	int32_t grid[3];        /* tasks; each >= 1 */
+	int32_t cluster[3];     /* blocks that run together; 1 1 1: each alone */
 	int32_t block[3];       /* threads; 1 1 1 on hosts */
 	VEC(KBuf) buf;          /* parameters first, in the order of launch arguments */
 	VEC(KType) reg;         /* types; reg.p[0] unused */
@@ -154,6 +158,7 @@ typedef struct KBuild KBuild;
 KBuild *k_begin(Arena *a, const char *name);
 Kernel *k_end(KBuild *b);
 void k_grid(KBuild *b, int64_t x, int64_t y, int64_t z);
+void k_cluster(KBuild *b, int x, int y, int z);
 void k_threads(KBuild *b, int x, int y, int z);
 /* returns the buffer number used by load and store (index + 1) */
 uint32_t k_param(KBuild *b, const char *name, DType dt, int64_t count, bool out);
@@ -217,6 +222,10 @@ void k_mbar_init(KBuild *b, uint32_t bars, Reg at, int arrivals);
 void k_mbar_arrive(KBuild *b, uint32_t bars, Reg at, int64_t bytes);
 void k_mbar_wait(KBuild *b, uint32_t bars, Reg at, Reg parity);
 void k_tma_load(KBuild *b, uint32_t shared, Reg at, uint32_t map, Reg coordinates, uint32_t bars, Reg bar);
+/* … in the blocks of the cluster whose ranks are the bits of `ranks` */
+void k_tma_load_to(KBuild *b, uint32_t shared, Reg at, uint32_t map, Reg coordinates, uint32_t bars, Reg bar, unsigned ranks);
+Reg k_peer_load(KBuild *b, uint32_t shared, Reg at, Reg rank, int lanes);
+void k_peer_arrive(KBuild *b, uint32_t bars, Reg at, Reg rank);
 /* z: a k_var of f32 with N / 2 lanes, which is the result, too */
 void k_wgmma_to(KBuild *b, Reg z, uint32_t x, Reg at_x, uint32_t y, Reg at_y, int steps, int swizzle);
 Reg k_wgmma_get(KBuild *b, Reg z);

@@ -1,6 +1,6 @@
 /* parse.c -- the text of print.c back into kernels, by recursive descent.
  *
- *     kernel  = "kernel" NAME "(" [param {"," param}] ")" ["grid" triple] ["threads" triple]
+ *     kernel  = "kernel" NAME "(" [param {"," param}] ")" ["grid" triple] ["cluster" triple] ["threads" triple]
  *               "{" {decl} {stmt} "}"
  *     param   = NAME ":" "global" ["out"] TYPE "[" (INT | "?") "]" ["inplace"] ["align" INT]
  *             | NAME ":" ("tile" | "im2col") TYPE dims "strides" list ("box" list | "steps" list
@@ -476,7 +476,10 @@ operands(Parse *p, KInst *i, int depth)
 		return args(p, i, 0, 1) && expect(p, "xor") && integer(p, 1, KIR_WARP - 1, &i->imm);
 	case K_tma_load:
 		return place(p, &i->buf, &i->a[0]) && expect(p, ",") && buffer_named(p, &i->buf2) && expect(p, "at") &&
-		       reg(p, &i->a[1]) && expect(p, ",") && place(p, &i->buf3, &i->a[2]);
+		       reg(p, &i->a[1]) && expect(p, ",") && place(p, &i->buf3, &i->a[2]) &&
+		       (!accept(p, "ranks") || integer(p, 1, (1 << KIR_MAX_CLUSTER) - 1, &i->imm));
+	case K_peer_load: case K_peer_arrive:
+		return place(p, &i->buf, &i->a[0]) && expect(p, "of") && reg(p, &i->a[1]);
 	case K_mbar_init: case K_mbar_arrive:
 		return place(p, &i->buf, &i->a[0]) && expect(p, i->op == K_mbar_init ? "count" : "bytes") &&
 		       integer(p, 0, KIR_MAX_BYTES, &i->imm);
@@ -493,6 +496,8 @@ operands(Parse *p, KInst *i, int depth)
 	}
 	case K_cp_wait: case K_wgmma_wait:
 		return integer(p, 0, 63, &i->imm);
+	case K_regs_give: case K_regs_take:
+		return integer(p, 24, 256, &i->imm);
 	case K_for:
 		return reg(p, &i->a[0]) && expect(p, "..") && reg(p, &i->a[1]) && expect(p, "step") &&
 		       integer(p, 1, INT32_MAX, &i->imm) && nested(p, &i->body, depth);
@@ -581,6 +586,7 @@ kernel(Parse *p)
 {
 	if (!(p->k->name = name(p, "the name of a kernel")) || !parameters(p) ||
 	    (accept(p, "grid") && !triple(p, p->k->grid)) ||
+	    (accept(p, "cluster") && !triple(p, p->k->cluster)) ||
 	    (accept(p, "threads") && !triple(p, p->k->block)) || !expect(p, "{"))
 		return false;
 	for (;;) {
@@ -605,7 +611,7 @@ kernel_parse(Arena *a, Diag *d, const Source *src, size_t *rest)
 		p.k = NEW(a, Kernel);
 		p.k->a = a;
 		for (int i = 0; i < 3; i++)
-			p.k->grid[i] = p.k->block[i] = 1;
+			p.k->grid[i] = p.k->cluster[i] = p.k->block[i] = 1;
 		vec_push(a, &p.k->reg, ((KType){ 0 }));
 		if (!kernel(&p))
 			return NULL;

@@ -101,10 +101,16 @@ kinst_text(Text *t, const Kernel *k, const KInst *i)
 		place_text(t, k, i->buf, i->a[0]);
 		text_printf(t, ", %s at %%%" PRIu32 ",", buf_name(k, i->buf2), i->a[1]);
 		place_text(t, k, i->buf3, i->a[2]);
+		if (i->imm)
+			text_printf(t, " ranks %" PRId64, i->imm);
 		break;
 	case K_mbar_init: case K_mbar_arrive:
 		place_text(t, k, i->buf, i->a[0]);
 		text_printf(t, " %s %" PRId64, i->op == K_mbar_init ? "count" : "bytes", i->imm);
+		break;
+	case K_peer_load: case K_peer_arrive:
+		place_text(t, k, i->buf, i->a[0]);
+		text_printf(t, " of %%%" PRIu32, i->a[1]);
 		break;
 	case K_mbar_wait:
 		place_text(t, k, i->buf, i->a[0]);
@@ -116,7 +122,7 @@ kinst_text(Text *t, const Kernel *k, const KInst *i)
 		place_text(t, k, i->buf2, i->a[1]);
 		text_printf(t, ", %%%" PRIu32 " steps %d swizzle %d", i->a[2], (int)(i->imm & 255), (int)(i->imm >> 8));
 		break;
-	case K_cp_wait: case K_wgmma_wait:
+	case K_cp_wait: case K_wgmma_wait: case K_regs_give: case K_regs_take:
 		text_printf(t, " %" PRId64, i->imm);
 		break;
 	default:
@@ -212,6 +218,8 @@ kernel_text(Text *t, const Kernel *k)
 		buf_text(t, k, b);
 	}
 	text_printf(t, ") grid(%d, %d, %d)", k->grid[0], k->grid[1], k->grid[2]);
+	if (kernel_cluster(k) != 1)
+		text_printf(t, " cluster(%d, %d, %d)", k->cluster[0], k->cluster[1], k->cluster[2]);
 	if (k->block[0] != 1 || k->block[1] != 1 || k->block[2] != 1)
 		text_printf(t, " threads(%d, %d, %d)", k->block[0], k->block[1], k->block[2]);
 	text_put(t, " {\n");

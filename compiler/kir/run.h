@@ -17,7 +17,8 @@ typedef enum Code {
 	C_FOR, C_NEXT, C_JUMP, C_AGAIN, C_JUMP_IF, C_JUMP_UNLESS,
 	C_CP_ASYNC, C_CP_COMMIT, C_CP_WAIT,
 	C_BARRIER, C_SHUFFLE, C_SHUFFLE_IDX, C_VOTE_ANY, C_LDMATRIX, C_MMA,
-	C_MBAR_INIT, C_MBAR_ARRIVE, C_MBAR_WAIT, C_TMA_LOAD, C_ASYNC_FENCE, C_WGMMA, C_WGMMA_WAIT, C_WGMMA_GET,
+	C_MBAR_INIT, C_MBAR_ARRIVE, C_MBAR_WAIT, C_TMA_LOAD, C_PEER_ARRIVE, C_ASYNC_FENCE, C_WGMMA, C_WGMMA_WAIT, C_WGMMA_GET,
+	C_REGS, C_CLUSTER_BARRIER, C_PEER_LOAD,
 	C_END
 } Code;
 
@@ -33,11 +34,12 @@ typedef struct Op {
 /* who touched an element last, and in which epoch */
 typedef struct Touch {
 	uint32_t wrote, read;           /* epochs; 0: never */
-	uint16_t writer, reader;        /* threads; MANY: several in that epoch */
+	uint16_t writer, reader;        /* threads, run_who(); MANY: several in that epoch */
 	uint8_t flying;                 /* a cp_async into it is under way */
 	uint8_t atomic;                 /* the last write was an atomic_add */
 	uint8_t read_before;            /* read by tasks before that of `read` */
 	uint8_t tma;                    /* the last write was a tma_load's: Memory.async has more */
+	uint32_t peer;                  /* cluster_barriers when another block read it last, +1 */
 } Touch;
 
 enum { MANY = UINT16_MAX };
@@ -67,7 +69,7 @@ typedef struct Copy {
 } Copy;
 
 /* BLOCKED: at an mbar_wait, to be tried again */
-typedef enum { READY, AT_BARRIER, AT_WARP, AT_GROUP, BLOCKED, ENDED, FAILED } State;
+typedef enum { READY, AT_BARRIER, AT_CLUSTER, AT_WARP, AT_GROUP, BLOCKED, ENDED, FAILED } State;
 
 typedef struct Thread {
 	State state;
@@ -78,8 +80,14 @@ typedef struct Thread {
 	uint32_t fenced, fenced_before; /* epochs of its last async_fence, and of that in an epoch before */
 } Thread;
 
+/* A block at work: alone, or one of the `blocks` of a cluster, which share code and time. */
 typedef struct Run {
 	const Kernel *k;
+	struct Run *cluster;            /* all of them, by rank */
+	uint32_t blocks, rank;
+	uint32_t *time;                 /* the last epoch begun */
+	uint32_t met, met_epoch;        /* cluster_barriers passed, in all; epoch that the last one, or the task, began */
+	uint32_t lent;                  /* like Touch.peer: others used its memory */
 	VEC(Op) op;
 	uint32_t *cell;                 /* offset of a register's cells */
 	uint32_t cells;                 /* bytes of a register file */
@@ -93,7 +101,7 @@ typedef struct Run {
 	int64_t task[3];
 	uint32_t serial;                /* of the task, from 1 */
 	uint32_t epoch, first;          /* first: of this task */
-	bool progress;                  /* some thread has moved */
+	bool progress, stirred;         /* some thread has moved; since the cluster looked last */
 	struct AsyncRun *async;         /* NULL: the kernel has none of those ops */
 	uint64_t turns, limit;
 	Arena *a;
@@ -115,6 +123,16 @@ run_file(const Run *r, uint32_t tid)
 	return r->file + (size_t)tid * r->cells;
 }
 
+/* a thread among those of the cluster */
+static inline uint16_t
+run_who(const Run *r, uint32_t tid)
+{
+	return (uint16_t)(r->rank * r->threads + tid);
+}
+
+/* The block of that rank, whose memory a thread is about to use; NULL: there is none, or it may not have begun. */
+Run *run_peer(Run *r, const Op *op, uint32_t tid, int64_t rank);
+
 /* elements at .. at + n of m are read or written now by a thread */
 State run_read(Run *r, const Op *op, uint32_t tid, Memory *m, int64_t at, int64_t n);
 State run_write(Run *r, const Op *op, uint32_t tid, Memory *m, int64_t at, int64_t n);
@@ -128,6 +146,7 @@ State run_use_storage(Run *r, const Op *op, uint32_t tid, Memory *m, bool write)
 bool async_open(Run *r);
 void async_task(Run *r);                                /* a task begins */
 void async_barrier(Run *r);                             /* all threads have met */
+void async_cluster(Run *r);                             /* those of all blocks have; r: the first */
 bool async_flying(const Memory *m);                     /* a tma_load into it has not been waited for */
 State async_end(Run *r);                                /* a task ends */
 /* An element that a tma_load wrote is read, or written by a thread. */

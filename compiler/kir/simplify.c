@@ -100,6 +100,8 @@ fold_axis(Simplify *s, KInst *i)
 	int64_t axis = i->imm;
 	bool zero = axis <= KAXIS_BLOCK_Z ? k->grid[axis - KAXIS_BLOCK_X] == 1
 	          : axis <= KAXIS_THREAD_Z ? k->block[axis - KAXIS_THREAD_X] == 1
+	          : axis == KAXIS_RANK ? kernel_cluster(k) == 1
+	          : axis >= KAXIS_CLUSTER_X ? k->grid[axis - KAXIS_CLUSTER_X] == k->cluster[axis - KAXIS_CLUSTER_X]
 	          : axis == KAXIS_WARP ? kernel_threads(k) <= KIR_WARP : kernel_threads(k) == 1;
 
 	if (zero)

@@ -162,9 +162,15 @@ check_shape(Verify *v)
 		if (k->block[i] < 1 || k->block[i] > KIR_MAX_THREADS)
 			return fail(v, "threads(%d, %d, %d) are not between 1 and %d", k->block[0],
 			            k->block[1], k->block[2], KIR_MAX_THREADS);
+		if (k->cluster[i] < 1 || k->cluster[i] > KIR_MAX_CLUSTER || k->grid[i] % k->cluster[i])
+			return fail(v, "cluster(%d, %d, %d) does not divide grid(%d, %d, %d)", k->cluster[0], k->cluster[1],
+			            k->cluster[2], k->grid[0], k->grid[1], k->grid[2]);
 		if (__builtin_mul_overflow(tasks, (int64_t)k->grid[i], &tasks))
 			return fail(v, "grid(%d, %d, %d) is too large", k->grid[0], k->grid[1], k->grid[2]);
 	}
+	if (kernel_cluster(k) > KIR_MAX_CLUSTER)
+		return fail(v, "cluster(%d, %d, %d) is more than %d blocks", k->cluster[0], k->cluster[1], k->cluster[2],
+		            KIR_MAX_CLUSTER);
 	if (kernel_threads(k) > KIR_MAX_THREADS)
 		return fail(v, "threads(%d, %d, %d) are more than %d", k->block[0], k->block[1],
 		            k->block[2], KIR_MAX_THREADS);
@@ -272,6 +278,7 @@ result_varies(const Verify *v, const KInst *i)
 	if (i->op == K_vote_any || (i->op == K_shuffle_idx && v->varies[i->a[1]] < BY_THREAD))
 		return MIN(v->varies[i->a[0]], BY_WARP);
 	if (i->op == K_mma || i->op == K_ldmatrix || i->op == K_wgmma || i->op == K_wgmma_get || i->op == K_atomic_fetch_add ||
+	    i->op == K_peer_load ||
 	    ((i->op == K_shuffle || i->op == K_shuffle_idx) && v->varies[i->a[0]] > UNIFORM) ||
 	    (kop_info[i->op].cls == KCLASS_READ && v->k->buf.p[i->buf - 1].space == KSPACE_LOCAL))
 		return BY_THREAD;
@@ -471,9 +478,29 @@ check_tma(Verify *v, const KInst *i)
 	if (to->dt != from->dt)
 		return fail(v, "%s is %s, but %s is %s", to->name, dtype_info[to->dt].name, from->name,
 		            dtype_info[from->dt].name);
+	if (i->imm < 0 || i->imm >> kernel_cluster(v->k))
+		return fail(v, "ranks %" PRId64 " are not those of %" PRId64 " blocks", i->imm, kernel_cluster(v->k));
 	return want(v, "the index in shared memory", type_of(v, i->a[0]), kt(KS_IX, 1)) &&
 	       want(v, "the place", type_of(v, i->a[1]), kt(KS_IX, ktmap_coordinates(from->map))) &&
 	       check_mbar(v, i->buf3, i->a[2]) && check_index(v, i->buf, i->a[0], ktmap_box(from->map));
+}
+
+static bool
+check_peer(Verify *v, const KInst *i)
+{
+	const KBuf *b = &v->k->buf.p[i->buf - 1];
+	KType t = type_of(v, i->dst);
+
+	if (!want(v, "the rank", type_of(v, i->a[1]), kt(KS_IX, 1)))
+		return false;
+	if (i->op == K_peer_arrive)
+		return check_mbar(v, i->buf, i->a[0]);
+	if (b->space != KSPACE_SHARED || b->alias || (b->dt != DT_I32 && b->dt != DT_F32))
+		return fail(v, "%s is not shared memory of i32 or f32 with storage of its own", b->name);
+	if (t.lanes != 1 && t.lanes != 2 && t.lanes != 4)
+		return fail(v, "it reads 1, 2 or 4 elements, not %d", t.lanes);
+	return want(v, "the index", type_of(v, i->a[0]), kt(KS_IX, 1)) &&
+	       want(v, "the register", t, kt(kscalar_of(b->dt), t.lanes)) && check_index(v, i->buf, i->a[0], t.lanes);
 }
 
 static bool
@@ -606,6 +633,11 @@ check_types(Verify *v, const KInst *i)
 		return check_mbar_op(v, i);
 	case K_tma_load:
 		return check_tma(v, i);
+	case K_peer_load: case K_peer_arrive:
+		return check_peer(v, i);
+	case K_regs_give: case K_regs_take:
+		return (i->imm >= 24 && i->imm <= 256 && i->imm % 8 == 0) ||
+		       fail(v, "%" PRId64 " registers are not a multiple of 8 from 24 to 256", i->imm);
 	case K_wgmma:
 		return check_wgmma(v, i);
 	case K_wgmma_get:
@@ -618,7 +650,7 @@ check_types(Verify *v, const KInst *i)
 		return (i->imm >= 0 && i->imm < 64) || fail(v, "%" PRId64 " groups", i->imm);
 	case K_mma:
 		return check_mma(v, i);
-	case K_none: case K_loop: case K_barrier: case K_cp_commit: case K_async_fence: case K_grid_wait: case K_COUNT:
+	case K_none: case K_loop: case K_barrier: case K_cluster_barrier: case K_cp_commit: case K_async_fence: case K_grid_wait: case K_COUNT:
 		return true;
 	default:
 		return check_lanewise(v, i, t);
@@ -712,9 +744,10 @@ check_meeting(Verify *v, const KInst *i, int control)
 {
 	if (kop_info[i->op].world == KWORLD_GPU && !v->threads)
 		return fail(v, "%s needs threads", kop_info[i->op].name);
-	if (i->op == K_barrier && control > UNIFORM)
+	if ((i->op == K_barrier || i->op == K_cluster_barrier) && control > UNIFORM)
 		return fail(v, "not all threads of the block come here together");
-	if ((i->op == K_wgmma || i->op == K_wgmma_wait || i->op == K_wgmma_get) && kernel_threads(v->k) < KIR_GROUP)
+	if ((i->op == K_wgmma || i->op == K_wgmma_wait || i->op == K_wgmma_get || i->op == K_regs_give ||
+	     i->op == K_regs_take) && kernel_threads(v->k) < KIR_GROUP)
 		return fail(v, "%s needs a group of %d threads", kop_info[i->op].name, KIR_GROUP);
 	if ((i->op == K_mma || i->op == K_ldmatrix) && kernel_threads(v->k) % KIR_WARP)
 		return fail(v, "%s needs whole warps of threads", kop_info[i->op].name);

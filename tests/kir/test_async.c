@@ -224,11 +224,140 @@ stored_operands(void **state)
 	}
 }
 
+/* ---- clusters ------------------------------------------------------------------------------------ */
+
+typedef enum Slip {
+	RIGHT, NO_BEGIN, NO_WAIT, OWN_EMPTY, NO_END, NO_SEEN, NO_SUCH_RANK, WRITTEN_AGAIN, ONE_MEETS, SAME_OUT, PEER_NO_INIT,
+} Slip;
+
+/* Two blocks: each brings half of what both want, in two rounds; then each adds what the other has summed. */
+static Kernel *
+pair_of_blocks(Arena *a, Slip wrong)
+{
+	enum { SIDE = 32, ROWS = 16, BOX = SIDE * ROWS };
+	KBuild *b = k_begin(a, "pair");
+	KTmap map = { .rank = 2, .dim = { SIDE, 4 * ROWS }, .stride = { 1, SIDE }, .box = { SIDE, ROWS } };
+	uint32_t x = k_tmap(b, "x", DT_F16, &map), y = k_param(b, "y", DT_F32, 128, true);
+	uint32_t s = k_buffer(b, "s", KSPACE_SHARED, DT_F16, 2 * BOX), part = k_buffer(b, "part", KSPACE_SHARED, DT_F32, 32);
+	uint32_t bars = k_buffer(b, "bars", KSPACE_SHARED, DT_I64, 2);
+	Reg t = k_axis(b, KAXIS_THREAD_X), warp = k_axis(b, KAXIS_WARP), lane = k_axis(b, KAXIS_LANE), rank = k_axis(b, KAXIS_RANK);
+	Reg zero = k_ix(b, 0), one = k_ix(b, 1), round, i, sum = k_var(b, kt(KS_F32, 1)), parity, other, none, out;
+
+	k_align(b, s, 128);
+	k_grid(b, 4, 1, 1);
+	k_cluster(b, 2, 1, 1);
+	k_threads(b, 64, 1, 1);
+	k_if(b, k_op(b, K_eq, t, zero, 0));
+	if (wrong == PEER_NO_INIT)
+		k_if(b, k_op(b, K_eq, rank, zero, 0));
+	k_mbar_init(b, bars, zero, 1);                                  /* full */
+	k_mbar_init(b, bars, one, wrong == OWN_EMPTY ? 1 : 2);          /* empty: of both blocks */
+	if (wrong == PEER_NO_INIT)
+		k_close(b);
+	k_close(b);
+	if (wrong == NO_BEGIN)
+		k_sync(b, K_barrier, 0);
+	else
+		k_sync(b, K_cluster_barrier, 0);
+	k_mov_to(b, sum, k_real(b, kt(KS_F32, 1), 0));
+	other = k_op(b, K_xor, rank, one, 0);
+	k_if(b, k_op(b, K_eq, warp, zero, 0));
+	k_if(b, k_op(b, K_eq, lane, zero, 0));
+	round = k_for(b, zero, k_ix(b, 2), 1);
+	if (wrong != NO_WAIT)
+		k_mbar_wait(b, bars, one, k_cast(b, KS_I32, k_op(b, K_xor, round, one, 0)));
+	k_mbar_arrive(b, bars, zero, 2 * 2 * BOX);
+	k_tma_load_to(b, s, k_muli(b, rank, BOX), x, k_join(b, zero, k_muli(b, k_add(b, k_muli(b, round, 2), rank), ROWS)), bars, zero, 3);
+	k_close(b);
+	k_close(b);
+	k_else(b);
+	round = k_for(b, zero, k_ix(b, 2), 1);
+	parity = k_cast(b, KS_I32, round);
+	k_mbar_wait(b, bars, zero, parity);
+	i = k_for(b, lane, k_ix(b, 2 * BOX), 32);
+	k_op_to(b, sum, K_add, sum, k_cast(b, KS_F32, k_load(b, s, i, 1)), 0);
+	k_close(b);
+	none = k_vote_any(b, k_op(b, K_lt, lane, zero, 0));
+	k_if(b, k_op(b, K_lt, k_add(b, lane, k_cast(b, KS_IX, none)), one, 0));
+	if (wrong == OWN_EMPTY) {
+		k_mbar_arrive(b, bars, one, 0);
+	} else {
+		k_peer_arrive(b, bars, one, wrong == NO_SUCH_RANK ? k_ix(b, 2) : other);
+		k_peer_arrive(b, bars, one, rank);
+	}
+	k_close(b);
+	k_close(b);
+	k_store(b, part, lane, sum);
+	k_close(b);
+	k_sync(b, wrong == NO_SEEN ? K_barrier : K_cluster_barrier, 0);
+	k_if(b, k_op(b, K_lt, t, k_ix(b, 8), 0));
+	i = k_muli(b, t, 4);
+	out = k_addi(b, k_muli(b, wrong == SAME_OUT ? k_axis(b, KAXIS_CLUSTER_X) : k_axis(b, KAXIS_BLOCK_X), 32), 0);
+	k_store(b, y, k_add(b, out, i), k_add(b, k_load(b, part, i, 4), k_peer_load(b, part, i, other, 4)));
+	k_close(b);
+	if (wrong == WRITTEN_AGAIN) {
+		k_sync(b, K_barrier, 0);
+		k_if(b, k_op(b, K_lt, t, k_ix(b, 32), 0));
+		k_store(b, part, t, k_real(b, kt(KS_F32, 1), 0));
+		k_close(b);
+	}
+	if (wrong == ONE_MEETS)
+		k_if(b, k_op(b, K_eq, rank, zero, 0));
+	if (wrong != NO_END)
+		k_sync(b, K_cluster_barrier, 0);
+	if (wrong == ONE_MEETS)
+		k_close(b);
+	return k_end(b);
+}
+
+static void
+clusters(void **state)
+{
+	(void)state;
+	static const struct { Slip slip; const char *want; } c[] = {
+		{ RIGHT, NULL },
+		{ NO_BEGIN, "may not have begun: there was no cluster_barrier" },
+		{ PEER_NO_INIT, "has made no barrier there before the last cluster_barrier" },
+		{ NO_WAIT, "more arrivals than the phase takes: its bytes are still to come" },
+		{ OWN_EMPTY, "nobody has waited for the tma_load before into element 512 of s" },
+		{ NO_SUCH_RANK, "the cluster has no block of rank 2" },
+		{ NO_SEEN, "of part was written with no cluster_barrier since" },
+		{ WRITTEN_AGAIN, "race: another block has read element 0 of part, with no cluster_barrier since" },
+		{ NO_END, "another block of the cluster has used its shared memory with no cluster_barrier since" },
+		{ ONE_MEETS, "another block of the cluster has ended before" },
+		{ SAME_OUT, "race: another task has written element 0 of y" },
+	};
+	static uint16_t x[32 * 64];
+	float y[128];
+	KArg arg[2] = { ARG(x), ARG(y) };
+
+	for (int i = 0; i < 32 * 64; i++)
+		x[i] = f16_from_f32((float)(i * 7 % 31 - 15) / 8);
+	for (size_t i = 0; i < COUNT(c); i++) {
+		Arena *a = arena_new();
+		const char *err = kit_run(a, pair_of_blocks(a, c[i].slip), arg, 2);
+
+		if (c[i].want)
+			kit_expect_error(err, c[i].want);
+		else if (err)
+			fail_msg("%s", err);
+		for (int j = 0; j < 128 && !c[i].want; j++) {
+			float sum = 0;
+
+			for (int row = 0; row < 64; row++)
+				sum += f16_to_f32(x[row * 32 + j % 32]);
+			assert_true(fabsf(2 * sum - y[j]) <= 1e-4f);
+		}
+		arena_free(a);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mistakes),
+		cmocka_unit_test(clusters),
 		cmocka_unit_test(swizzles),
 		cmocka_unit_test(stored_operands),
 	};
