@@ -1048,6 +1048,59 @@ refusals(void **state)
 	}
 }
 
+/* blocks of a cluster, and registers that pass from one warpgroup to another */
+static void
+clusters(void **state)
+{
+	static const char text[] =
+		"kernel pair(y: global out f32[512]) grid(4, 1, 1) cluster(2, 1, 1) threads(256, 1, 1) {\n"
+		"  shared s: f32[256]\n  shared n: i32[1]\n  shared b: i64[1]\n"
+		"  %1:ix = axis thread.x\n  %2:ix = axis rank\n  %3:ix = axis cluster.x\n  %4:ix = const 0\n  %5:ix = const 1\n"
+		"  %6:ix = axis warp\n  %7:ix = const 4\n  %8:f32 = const 1\n  %9:ix = xor %2, %5\n  %10:i1 = eq %1, %4\n"
+		"  %11:i1 = lt %6, %7\n  %12:ix = const 2\n  %13:i32 = const 0\n"
+		"  if %11 {\n    regs_give 40\n  } else {\n    regs_take 240\n  }\n"
+		"  store s[%1], %8\n"
+		"  if %10 {\n    mbar_init b[%4] count 1\n    store n[%4], %13\n  }\n"
+		"  cluster_barrier\n"
+		"  if %10 {\n    peer_arrive b[%4] of %9\n  }\n"
+		"  mbar_wait b[%4] parity %13\n"
+		"  %14:f32x4 = peer_load s[%4] of %9\n  %15:f32x2 = peer_load s[%4] of %9\n  %16:i32 = peer_load n[%4] of %9\n"
+		"  %17:f32 = reduce_add %14\n  %18:f32 = reduce_add %15\n  %19:f32 = cast %16\n  %20:f32 = add %17, %18\n"
+		"  %21:f32 = add %20, %19\n"
+		"  if %10 {\n    %22:ix = mul %3, %12\n    %23:ix = add %22, %2\n    store y[%23], %21\n  }\n"
+		"  cluster_barrier\n}\n";
+	static const char *const want[] = {
+		"barrier.cluster.arrive.release.aligned", "barrier.cluster.wait.acquire.aligned", "ld.shared::cluster.b32",
+		"ld.shared::cluster.v2.b32", "ld.shared::cluster.v4.b32", "mapa.shared::cluster.u32",
+		"mbarrier.arrive.release.cluster.shared::cluster.b64", "setmaxnreg.dec.sync.aligned.u32 40",
+		"setmaxnreg.inc.sync.aligned.u32 240",
+	};
+	Arena *a = arena_new();
+	Diag *d = diag_new(a);
+	KernelList *l = kernel_parse(a, d, diag_source(d, "pair.k", text, sizeof text - 1), NULL);
+	float y[512] = { 0 };
+	char why[512];
+	const char *err;
+	NvCode code;
+	Cubin cubin;
+
+	(void)state;
+	assert_non_null(l);
+	if (!kernel_interpret(l->k.p[0], &(KArg){ y, sizeof y }, 1, why))
+		fail_msg("%s", why);
+	for (int i = 0; i < 4; i++)
+		assert_true(y[i] == 6);
+	assert_true(nvptx_compile(a, target_named("sm_90a"), l->k.p, 1, NULL, &code, &err));
+	for (size_t i = 0; i < COUNT(want); i++)
+		if (!strstr(code.module, want[i]))
+			fail_msg("no %s in\n%s", want[i], code.module);
+	if (ptxas_path(a) && !ptx_assemble(a, target_named("sm_90a"), code.ptx, 1, NULL, &cubin, NULL, &err))
+		fail_msg("%s", err);
+	assert_false(nvptx_compile(a, target_named("sm_80"), l->k.p, 1, NULL, &code, &err));
+	assert_non_null(strstr(err, "sm_80 has no"));
+	arena_free(a);
+}
+
 int
 main(void)
 {
@@ -1056,6 +1109,7 @@ main(void)
 		cmocka_unit_test(texts),
 		cmocka_unit_test(assembled),
 		cmocka_unit_test(on_a_gpu),
+		cmocka_unit_test(clusters),
 		cmocka_unit_test(cached),
 		cmocka_unit_test(refusals),
 	};

@@ -191,7 +191,8 @@ suits(const Case *c, const Variant *v)
 	case GRAPH:                     /* without matrix products a type is as good as another */
 		return strstr(c->text, "conv2d") || strstr(c->text, "attention") || (usual && (half || (newest && !v->tf32)));
 	case KERNELS:                   /* of types that are theirs */
-		return half && usual && (!strstr(c->text, "# needs tf32") || v->target->has & GPU_TF32);
+		return half && usual && (!strstr(c->text, "# needs tf32") || v->target->has & GPU_TF32) &&
+		       (!strstr(c->text, "# needs clusters") || v->target->has & GPU_CLUSTER);
 	case NETWORK:
 		return usual ? ways || c->frame[0] == c->frame[1] : half && v->pick <= NETWORK_PICKS;
 	case NETWORK_LARGE:

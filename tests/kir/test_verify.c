@@ -148,6 +148,15 @@ shapes(void **state)
 		{ "kernel t(x: global f32[8]) threads(1025, 1, 1) { }", "threads(1025, 1, 1) are not between" },
 		{ "kernel t(x: global f32[8]) threads(64, 64, 1) { }", "threads(64, 64, 1) are more than 1024" },
 		{ "kernel t(x: global f32[8]) grid(2147483647, 2147483647, 2147483647) { }", "is too large" },
+		{ "kernel t(x: global f32[8]) grid(4, 2, 1) cluster(2, 2, 1) threads(32, 1, 1) { cluster_barrier }", NULL },
+		{ "kernel t(x: global f32[8]) grid(4, 1, 1) cluster(3, 1, 1) { }", "cluster(3, 1, 1) does not divide grid(4, 1, 1)" },
+		{ "kernel t(x: global f32[8]) grid(4, 4, 1) cluster(4, 4, 1) { }", "cluster(4, 4, 1) is more than 8 blocks" },
+		{ "kernel t(x: global f32[8]) threads(256, 1, 1) { regs_give 44 }", "44 registers are not a multiple of 8" },
+		{ "kernel t(x: global f32[8]) threads(64, 1, 1) { regs_give 40 }", "needs a group of 128 threads" },
+		{ "kernel t(x: global f32[8]) threads(32, 1, 1) { shared s: f16[8]\n %1:ix = const 0\n %2:f16 = peer_load s[%1] of %1 }",
+		  "s is not shared memory of i32 or f32" },
+		{ "kernel t(x: global f32[8]) threads(32, 1, 1) { shared s: f32[8]\n %1:ix = const 5\n %2:f32x4 = peer_load s[%1] of %1 }",
+		  "elements 5 .. 9 of s" },
 		{ "kernel t(x: global f32[8]) threads(32, 1, 1) { shared s: f32[8] align 2048 }", "aligned to 1024 at most" },
 		{ "kernel t(x: global f32[8]) threads(32, 1, 1) { shared s: f32[8]\n shared u: f16[8] alias s }", NULL },
 		{ "kernel t(x: global f32[8]) threads(32, 1, 1) { shared s: f32[8] alias x }", "only shared buffers alias" },
@@ -167,6 +176,7 @@ threads(void **state)
 		{ "barrier", NULL },
 		{ "if %8 { barrier }", NULL },                   /* by block: all or none */
 		{ "if %9 { barrier }", "not all threads of the block come here together" },
+		{ "if %9 { cluster_barrier }", "not all threads of the block come here together" },
 		{ "if %7 { barrier }", "not all threads of the block" },        /* by warp */
 		{ "if %7 { %10:ix = shuffle %1 xor 1 }", NULL },
 		{ "if %9 { %10:ix = shuffle %1 xor 1 }", "not all threads of the warp" },
