@@ -423,6 +423,7 @@ int_op(Emit *e, KOp op, KType t, LVal x, LVal y, LVal z)
 	case K_and: return LLVMBuildAnd(b, x, y, "");
 	case K_or: return LLVMBuildOr(b, x, y, "");
 	case K_xor: return LLVMBuildXor(b, x, y, "");
+	case K_popcount: return call1(e, "llvm.ctpop", x);
 	case K_shl: case K_shr: {
 		/* only the bits of the amount that matter, as machines do */
 		int bits = t.s == KS_U8 ? 8 : t.s == KS_I32 ? 32 : t.s == KS_IX ? e->hooks->ix_bits : 64;

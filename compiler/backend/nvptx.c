@@ -448,6 +448,14 @@ vote_any(Emit *e, const KInst *i)
 	return together(e, "llvm.nvvm.vote.any.sync", arg, 2);
 }
 
+static LVal
+ballot(Emit *e, const KInst *i)
+{
+	LVal arg[2] = { warp_mask(e), emit_get(e, i->a[0]) };
+
+	return together(e, "llvm.nvvm.vote.ballot.sync", arg, 2);
+}
+
 static void
 barrier(Emit *e)
 {
@@ -832,6 +840,7 @@ special(Emit *e, const KInst *i)
 	case K_barrier: barrier(e); break;
 	case K_shuffle: case K_shuffle_idx: emit_define(e, i->dst, shuffle(e, i)); break;
 	case K_vote_any: emit_define(e, i->dst, vote_any(e, i)); break;
+	case K_ballot: emit_define(e, i->dst, ballot(e, i)); break;
 	case K_cp_async: cp_async(e, i); break;
 	case K_cp_commit: case K_cp_wait: cp_group(e, i); break;
 	case K_ldmatrix: emit_define(e, i->dst, ldmatrix(e, i)); break;

@@ -607,6 +607,12 @@ k_vote_any(KBuild *b, Reg x)
 }
 
 Reg
+k_ballot(KBuild *b, Reg x)
+{
+	return emit_new(b, kt(KS_I32, 1), (KInst){ .op = K_ballot, .a = { x } });
+}
+
+Reg
 k_ldmatrix(KBuild *b, uint32_t shared, Reg index, bool transposed)
 {
 	return emit_new(b, kt(scalar_in(b, shared), 16 / dtype_info[b->k->buf.p[shared - 1].dt].bytes),

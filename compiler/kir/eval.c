@@ -65,6 +65,7 @@ below_zero(int64_t x)
 	LANE(abs, k, T, T, below_zero(x) ? -U(x) : U(x))                                 \
 	LANE(shl, k, T, T, U(x) << (U(y) & (8 * sizeof(T) - 1)))                         \
 	LANE(shr, k, T, T, x >> (U(y) & (8 * sizeof(T) - 1)))                            \
+	LANE(popcount, k, T, T, __builtin_popcountll((uint64_t)x & ~UINT64_C(0) >> (64 - 8 * sizeof(T)))) \
 	LANE(lt, k, uint8_t, T, x < y)                                                   \
 	LANE(le, k, uint8_t, T, x <= y)                                                  \
 	LANE(min, k, T, T, x < y ? x : y)                                                \
@@ -175,7 +176,7 @@ REAL_LANES(f64, double, , SAME, fma)
 	[K_add] = add_##k, [K_sub] = sub_##k, [K_mul] = mul_##k, [K_div] = div_##k,      \
 	[K_rem] = rem_##k, [K_fma] = fma_##k, [K_neg] = neg_##k, [K_abs] = abs_##k,      \
 	[K_lt] = lt_##k, [K_le] = le_##k, [K_min] = min_##k, [K_max] = max_##k
-#define INT_ROW(k) NUM_ROW(k), [K_shl] = shl_##k, [K_shr] = shr_##k
+#define INT_ROW(k) NUM_ROW(k), [K_shl] = shl_##k, [K_shr] = shr_##k, [K_popcount] = popcount_##k
 #define REAL_ROW(k)                                                                      \
 	NUM_ROW(k), [K_sqrt] = sqrt_##k, [K_exp] = exp_##k, [K_log] = log_##k,           \
 	[K_exp2] = exp2_##k, [K_max_num] = max_num_##k,                                  \

@@ -93,7 +93,7 @@ kop_warp(KOp op)
 	/* wgmma: of four warps, which only the run can tell */
 	if (op == K_wgmma || op == K_wgmma_wait || op == K_wgmma_get || op == K_regs_give || op == K_regs_take)
 		return true;
-	return op == K_shuffle || op == K_shuffle_idx || op == K_vote_any || op == K_ldmatrix || op == K_mma;
+	return op == K_shuffle || op == K_shuffle_idx || op == K_vote_any || op == K_ballot || op == K_ldmatrix || op == K_mma;
 }
 
 /* Registers get the numbers 1, 2, 3 … in the order of the text. */

@@ -119,6 +119,7 @@ static const Code plain_code[K_COUNT] = {
 	[K_store] = C_STORE, [K_store_if] = C_STORE_IF, [K_atomic_add] = C_ATOMIC_ADD,
 	[K_cp_async] = C_CP_ASYNC, [K_cp_commit] = C_CP_COMMIT, [K_cp_wait] = C_CP_WAIT,
 	[K_barrier] = C_BARRIER, [K_shuffle] = C_SHUFFLE, [K_shuffle_idx] = C_SHUFFLE_IDX, [K_vote_any] = C_VOTE_ANY,
+	[K_ballot] = C_BALLOT,
 	[K_ldmatrix] = C_LDMATRIX, [K_mma] = C_MMA, [K_mbar_init] = C_MBAR_INIT, [K_mbar_arrive] = C_MBAR_ARRIVE,
 	[K_mbar_wait] = C_MBAR_WAIT, [K_tma_load] = C_TMA_LOAD, [K_async_fence] = C_ASYNC_FENCE, [K_wgmma] = C_WGMMA,
 	[K_wgmma_wait] = C_WGMMA_WAIT, [K_wgmma_get] = C_WGMMA_GET, [K_regs_give] = C_REGS, [K_regs_take] = C_REGS,
@@ -871,7 +872,7 @@ run_thread(Run *r, uint32_t tid)
 			if (peer_load(r, i, tid, reg) == FAILED)
 				return FAILED;
 			break;
-		case C_SHUFFLE: case C_SHUFFLE_IDX: case C_VOTE_ANY: case C_LDMATRIX: case C_MMA:
+		case C_SHUFFLE: case C_SHUFFLE_IDX: case C_VOTE_ANY: case C_BALLOT: case C_LDMATRIX: case C_MMA:
 			r->thread[tid].pc = (uint32_t)(i - code);
 			return AT_WARP;
 		case C_WGMMA: case C_WGMMA_WAIT: case C_WGMMA_GET: case C_REGS:
@@ -923,6 +924,18 @@ vote_any(Run *r, const Op *op, uint32_t first, uint32_t n)
 		any |= r->file[(size_t)(first + l) * r->cells + op->a];
 	for (uint32_t l = 0; l < n; l++)
 		r->file[(size_t)(first + l) * r->cells + op->d] = any;
+	return READY;
+}
+
+static State
+ballot(Run *r, const Op *op, uint32_t first, uint32_t n)
+{
+	uint32_t bits = 0;
+
+	for (uint32_t l = 0; l < n; l++)
+		bits |= (uint32_t)r->file[(size_t)(first + l) * r->cells + op->a] << l;
+	for (uint32_t l = 0; l < n; l++)
+		memcpy(r->file + (size_t)(first + l) * r->cells + op->d, &bits, sizeof(bits));
 	return READY;
 }
 
@@ -1074,6 +1087,7 @@ meet(Run *r, const Op *op, uint32_t first, uint32_t n)
 	case C_MMA: return op->s == KS_U8 ? mma_s8(r, op, first) : mma(r, op, first);
 	case C_LDMATRIX: return ldmatrix(r, op, first);
 	case C_VOTE_ANY: return vote_any(r, op, first, n);
+	case C_BALLOT: return ballot(r, op, first, n);
 	default: return shuffle(r, op, first, n);
 	}
 }

@@ -208,6 +208,7 @@ void k_sync(KBuild *b, KOp op, int64_t imm);            /* barrier, cp_commit, c
 Reg k_shuffle(KBuild *b, Reg x, int mask);              /* x of lane (mine xor mask) */
 Reg k_shuffle_idx(KBuild *b, Reg x, Reg lane);          /* x of that lane; an ix */
 Reg k_vote_any(KBuild *b, Reg x);
+Reg k_ballot(KBuild *b, Reg x);                         /* i32: bit l is the i1 x of lane l */
 /* shared holds f16 or bf16; index: where this lane's row of 8 elements (16 bytes, aligned) begins */
 Reg k_ldmatrix(KBuild *b, uint32_t shared, Reg index, bool transposed);
 Reg k_mma(KBuild *b, Reg x, Reg y, Reg z);

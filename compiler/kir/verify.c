@@ -275,7 +275,7 @@ result_varies(const Verify *v, const KInst *i)
 		level = MAX(level, v->varies[i->a[j]]);
 	if (i->op == K_axis)
 		return axis_varies(v->k, i->imm);
-	if (i->op == K_vote_any || (i->op == K_shuffle_idx && v->varies[i->a[1]] < BY_THREAD))
+	if (i->op == K_vote_any || i->op == K_ballot || (i->op == K_shuffle_idx && v->varies[i->a[1]] < BY_THREAD))
 		return MIN(v->varies[i->a[0]], BY_WARP);
 	if (i->op == K_mma || i->op == K_ldmatrix || i->op == K_wgmma || i->op == K_wgmma_get || i->op == K_atomic_fetch_add ||
 	    i->op == K_peer_load ||
@@ -627,6 +627,8 @@ check_types(Verify *v, const KInst *i)
 		return want(v, arg_name[1], type_of(v, i->a[1]), kt(KS_IX, 1)) && want(v, "the register", t, a);
 	case K_vote_any:
 		return want(v, arg_name[0], a, kt(KS_I1, 1)) && want(v, "the register", t, a);
+	case K_ballot:
+		return want(v, arg_name[0], a, kt(KS_I1, 1)) && want(v, "the register", t, kt(KS_I32, 1));
 	case K_ldmatrix:
 		return check_ldmatrix(v, i);
 	case K_mbar_init: case K_mbar_arrive: case K_mbar_wait:

@@ -83,7 +83,7 @@ defined(KOp op, KScalar s)
 	case K_sqrt: case K_max_num: case K_exp: case K_exp2: case K_log: case K_sin: case K_cos: case K_tanh: case K_sigmoid: case K_floor:
 	case K_ceil: case K_round: case K_trunc: return is_real(s);
 	case K_and: case K_or: case K_xor: return !is_real(s);
-	case K_shl: case K_shr: return !is_real(s) && s != KS_I1;
+	case K_shl: case K_shr: case K_popcount: return !is_real(s) && s != KS_I1;
 	case K_eq: case K_ne: return true;
 	default: return false;
 	}
@@ -141,6 +141,9 @@ ops_case(Cases *c, KScalar s, int lanes)
 	           kscalar_of(dt));
 	any = k_vote_any(b, k_op(b, K_eq, k_lane(b, p, 0), k_lane(b, q, 0), 0));
 	put_result(b, bz, &slot, i, k_select(b, any, p, q), kscalar_of(dt));
+	Reg word = k_ballot(b, k_op(b, K_ne, k_lane(b, p, 0), k_lane(b, q, 0), 0));
+	word = k_op(b, K_and, word, k_op(b, K_popcount, k_op(b, K_shr, word, k_int(b, KS_I32, 3), 0), 0, 0), 0);
+	put_result(b, bz, &slot, i, k_select(b, k_op(b, K_eq, word, k_int(b, KS_I32, 0), 0), p, q), kscalar_of(dt));
 	if (s != KS_I1 && lanes > 1) {
 		k_store_part(b, bz, k_addi(b, i, (int64_t)slot++ * OPS_N), k_cast(b, kscalar_of(dt), p), lanes - 1);
 		Reg part = k_load_part(b, bx, i, lanes, lanes - 1);

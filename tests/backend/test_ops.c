@@ -195,7 +195,7 @@ defined(KOp op, KScalar s)
 	case K_sqrt: case K_max_num: case K_exp: case K_exp2: case K_log: case K_sin: case K_cos: case K_tanh: case K_sigmoid: case K_floor:
 	case K_ceil: case K_round: case K_trunc: return is_real(s);
 	case K_and: case K_or: case K_xor: return !is_real(s);
-	case K_shl: case K_shr: return !is_real(s) && s != KS_I1;
+	case K_shl: case K_shr: case K_popcount: return !is_real(s) && s != KS_I1;
 	case K_eq: case K_ne: return true;
 	case K_select: return s != KS_I1;
 	case K_join: return s != KS_IX;

@@ -49,6 +49,7 @@ static const Case cases[] = {
 	{ "and", DT_BOOL, 1, 0, 0, 0 }, { "or", DT_BOOL, 1, 0, 0, 1 }, { "xor", DT_BOOL, 1, 1, 0, 0 },
 	{ "shl", DT_I32, 3, 4, 0, 48 }, { "shl", DT_I32, 1, 31, 0, INT32_MIN }, { "shl", DT_U8, 129, 1, 0, 2 },
 	{ "shr", DT_I32, -8, 1, 0, -4 }, { "shr", DT_U8, 128, 7, 0, 1 }, { "shr", DT_I64, -1, 63, 0, -1 },
+	{ "popcount", DT_I32, -1, 0, 0, 32 }, { "popcount", DT_U8, 0xa5, 0, 0, 4 }, { "popcount", DT_I64, -2, 0, 0, 63 },
 	{ "eq", DT_F32, 1, 1, 0, 1 }, { "eq", DT_F32, NAN, NAN, 0, 0 }, { "ne", DT_F32, NAN, NAN, 0, 1 },
 	{ "ne", DT_I32, 3, 3, 0, 0 }, { "lt", DT_I32, -1, 0, 0, 1 }, { "lt", DT_U8, 200, 100, 0, 0 },
 	{ "lt", DT_F32, NAN, 1, 0, 0 }, { "le", DT_I64, 4, 4, 0, 1 }, { "le", DT_F64, 4, 3, 0, 0 },
@@ -670,7 +671,8 @@ lanes_and_warps(void **state)
 		"  %17:ix = const 0\n  %18:i32 = const 0\n  %19:i1 = eq %1, %17\n  store_if c[%17], %18, %19\n"
 		"  barrier\n  %20:i32 = const 1\n  %21:i32 = atomic_fetch_add c[%17], %20\n"
 		"  %22:i32 = atomic_fetch_add n[%17], %20\n"
-		"  %23:i32x2 = join %21, %22\n  %24:i32x7 = join %16, %23\n  store y[%3], %24\n}\n";
+		"  %23:i32x2 = join %21, %22\n  %24:i32x7 = join %16, %23\n"
+		"  %25:i1 = lt %7, %9\n  %26:i32 = ballot %25\n  %27:i32x8 = join %24, %26\n  store y[%3], %27\n}\n";
 	bool seen[64] = { false };
 
 	for (int i = 0; i < 64; i++)
@@ -681,6 +683,7 @@ lanes_and_warps(void **state)
 		const int32_t want[5] = { i, opposite, vote, opposite, vote };
 
 		assert_memory_equal(&y[8 * i], want, sizeof want);
+		assert_int_equal(y[8 * i + 7], i < 32 ? -1 : 0xff);
 		assert_in_range(y[8 * i + 5], 0, 63);
 		assert_int_equal(y[8 * i + 6], y[8 * i + 5] + 5);
 		assert_false(seen[y[8 * i + 5]]);

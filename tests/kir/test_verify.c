@@ -224,6 +224,9 @@ threads(void **state)
 		  "not all threads of the warp" },
 		{ "%10:f32 = shuffle_idx %5, %5", "the second argument is f32, not ix" },
 		{ "%10:f32 = vote_any %5", "the first argument is f32, not i1" },
+		{ "%10:i32 = ballot %9\n %11:i32 = popcount %10\n %12:i1 = eq %10, %11\n if %12 { %13:i32 = ballot %9 }", NULL },
+		{ "%10:i64 = ballot %9", "the register is i64, not i32" },
+		{ "%10:f32 = popcount %5", "popcount is not defined on f32" },
 	};
 
 	run(c, COUNT(c), "kernel t(x: global f32[64]) grid(4, 1, 1) threads(64, 1, 1) {\n"
