@@ -53,6 +53,8 @@ conv_of(const Graph *g, const Group *gr)
 	for (Val v = 1; v < g->node.n; v++) {
 		const Node *y = graph_node(g, v);
 
+		if (y->op == OP_expect && y->group == n->group && y->keep == KEEP_GROUP)
+			c.mean = v;
 		for (int i = 0; v != gr->root && y->group == n->group && y->keep == KEEP_GROUP && i < y->narg; i++)
 			c.operands += graph_node(g, y->arg[i])->group != n->group && type_count(&graph_node(g, y->arg[i])->type) > 1;
 	}
@@ -531,6 +533,10 @@ lower_conv(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 		if (tile[CONV_TILE - 1] == 2)
 			return lower_conv_patch(cx, group, &c, tile, out);
 		return lower_conv_mma(cx, group, &c, tile, out);
+	}
+	if (c.mean) {
+		*err = arena_printf(cx->a, "conv2d %%%u: only kernels for matrix units take a mean", gr->root);
+		return false;
 	}
 	c.lanes = gr->tile[T_LANES];
 	c.vecs = gr->tile[T_VECS];

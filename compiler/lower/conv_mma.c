@@ -317,6 +317,50 @@ conv_unit(int64_t channels, int columns)
 	return channels % 32 == 0 && columns % 32 == 0 ? 4 : channels % 16 == 0 && columns % 16 == 0 ? 2 : 0;
 }
 
+/* A row's means: each of the channels' bins is in 2 unit lanes of a vector, or in those of a few neighbours. */
+static void
+put_means(Gen *z, const ConvShape *c, Reg p, Reg ch, Reg end, int unit, int columns, const Reg *pair)
+{
+	KBuild *b = z->b;
+	const Node *mean = gen_node(z, c->mean);
+	int lanes = 2 * unit;
+	int64_t bins = gen_node(z, mean->arg[0])->type.dim[4];
+	KType t = kt(KS_F32, lanes);
+	Coord at = { .vdim = 4, .lanes = 1, .active = 1 };
+	Reg first = k_op(b, K_and, ch, k_ix(b, bins - 1), 0), w, writes;
+
+	gen_forget_bases(z);
+	z->root = c->mean;
+	w = k_cast(b, KS_F32, k_load(b, gen_buf(z, mean->arg[1]), first, lanes));
+	writes = k_op(b, K_and, k_op(b, K_lt, p, k_ix(b, c->n * c->oh * c->ow), 0), k_op(b, K_eq, first, k_ix(b, 0), 0), 0);
+	pixel_at(b, c, p, &at);
+	at.r[3] = k_op(b, K_div, ch, k_ix(b, bins), 0);
+	for (int j = 0; j < columns / 8; j += unit) {
+		Reg x = k_join(b, pair[j], pair[j + 1]), there = end ? k_op(b, K_lt, k_addi(b, ch, 8 * j), end, 0) : k_int(b, KS_I1, 1);
+		Reg top, fold[2];
+
+		if (unit == 4)
+			x = k_join(b, x, k_join(b, pair[j + 2], pair[j + 3]));
+		if (c->bias)
+			x = k_add(b, x, k_cast(b, KS_F32, k_load_if(b, gen_buf(z, c->bias), k_addi(b, ch, 8 * j), lanes, there)));
+		top = k_reduce(b, K_reduce_max, x);
+		for (int step = 1; step * lanes < bins; step *= 2)
+			top = k_op(b, K_max, top, k_shuffle(b, top, step), 0);
+		x = k_op(b, K_exp, k_sub(b, x, k_splat(b, t.lanes, top)), 0, 0);
+		for (int i = 0; i < 2; i++) {
+			fold[i] = k_reduce(b, K_reduce_add, i ? k_mul(b, x, w) : x);
+			for (int step = 1; step * lanes < bins; step *= 2)
+				fold[i] = k_add(b, fold[i], k_shuffle(b, fold[i], step));
+		}
+		at.k[3] = 8 * j / bins;
+		k_if(b, k_op(b, K_and, writes, there, 0));
+		gen_forget_bases(z);
+		gen_finish(z, &at, k_op(b, K_div, fold[1], fold[0], 0));
+		k_close(b);
+		gen_forget_bases(z);
+	}
+}
+
 void
 conv_put_pixel(Gen *z, const ConvShape *c, const Coord *where, Reg end, int unit, int columns, const Reg *pair)
 {
@@ -353,6 +397,10 @@ conv_put_row(Gen *z, const ConvShape *c, Reg p, Reg ch, Reg end, int unit, int c
 	KBuild *b = z->b;
 	Coord at = { .r[3] = ch };
 
+	if (c->mean) {
+		put_means(z, c, p, ch, end, unit, columns, pair);
+		return;
+	}
 	gen_forget_bases(z);
 	if (!c->whole)
 		k_if(b, k_op(b, K_lt, p, k_ix(b, c->n * c->oh * c->ow), 0));
@@ -439,7 +487,7 @@ lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *
 		gen_buf(z, c->bias);
 	m->sa = k_buffer(b, "sa", KSPACE_SHARED, dt, (int64_t)m->stages * m->bm * m->bk);
 	m->sb = k_buffer(b, "sb", KSPACE_SHARED, dt, (int64_t)m->stages * m->bn * m->bk);
-	if (gen_node(z, z->gr->out)->place.stride[3] == 1)
+	if (c->mean || gen_node(z, z->gr->out)->place.stride[3] == 1)
 		m->unit = conv_unit(per, m->bn / m->wn);
 	if (!m->unit) {
 		m->sy = k_buffer(b, "sy", KSPACE_SHARED, DT_F32, (int64_t)m->bm * (m->bn + 8));

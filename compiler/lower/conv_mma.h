@@ -10,6 +10,7 @@
 /* h, w1, oh, ow are those that the kernel sees: of one long row if flat */
 typedef struct ConvShape {
 	Val x, w, bias, root;
+	Val mean;                       /* expect of the channels in the group, 0: none; then only conv_put_row() will do */
 	int64_t n, h, w1, c;            /* input; c channels a group */
 	int64_t oh, ow, oc;             /* output; oc in all */
 	int64_t r, s, sh, sw, ph, pw;   /* kernel, strides, pads */

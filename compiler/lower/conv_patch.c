@@ -678,7 +678,7 @@ conv_patch_fits(const ConvShape *c, const Target *t, const Graph *g)
 
 	if (conv_patch_stem(c, g))
 		dt = graph_node(g, g->group.p[graph_node(g, c->root)->group].out)->type.dt;
-	return t->kind == TARGET_GPU && t->mma != MMA_NONE && (dt == DT_F16 ||
+	return t->kind == TARGET_GPU && t->mma != MMA_NONE && !c->mean && (dt == DT_F16 ||
 	       (dt == DT_BF16 && t->has & GPU_BF16)) && c->r * c->s > 1 && c->r <= 7 && c->s <= 7 &&
 	       c->oc / c->groups % 8 == 0 && (conv_patch_stem(c, g) || (c->c % 8 == 0 && x->group != graph_node(g, c->root)->group));
 }

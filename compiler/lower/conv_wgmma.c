@@ -542,7 +542,7 @@ lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 	w->size = (w->bm + w->bn) * w->bk;
 	w->columns = ceil_div(c->oc, w->bn);
 	w->tiles = w->grid = w->columns * ceil_div(w->m, w->bm);
-	if (graph_node(cx->g, cx->g->group.p[group].out)->place.stride[3] == 1)
+	if (c->mean || graph_node(cx->g, cx->g->group.p[group].out)->place.stride[3] == 1)
 		w->unit = conv_unit(c->oc, w->bn);
 	if (w->unit && tile[5])
 		w->grid = MIN(w->tiles, (int64_t)tile[5] * cx->target->sms);

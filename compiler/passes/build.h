@@ -37,6 +37,9 @@ bool same_dims(const Type *a, const Type *b);
  * attention_tiles.c. */
 void list_attention_tiles(Graph *g, PassCtx *cx, Val v, int64_t queries, int64_t keys);
 
+/* Can the kernel of a convolution take the mean of each `bins` channels in a row from its sums?  In expect.c. */
+bool makes_mean(const Graph *g, const PassCtx *cx, Val conv, int64_t bins);
+
 /* Axes of a permute, and those of the permute that undoes it. */
 const int64_t *permute_axes(const Node *n);
 void permute_inverse(const int64_t *axes, int rank, int64_t inverse[MAX_RANK]);

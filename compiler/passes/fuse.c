@@ -672,12 +672,42 @@ begin_with_prologue(Fuse *f, Val root, int k, bool moves, int64_t times)
 	}
 }
 
+/* The expect that alone reads a convolution, through a view, and can be had from its sums; 0: there is none.
+ * out: of the convolution's group so far, which may make f32 of its sums: they are that. */
+static Val
+mean_behind(const Fuse *f, Val conv, Val out)
+{
+	Val view, mean;
+
+	if (node(f, conv)->op != OP_conv2d || users_count(&f->users, out) != 1 || f->users.outputs[out] ||
+	    (out != conv && (node(f, out)->op != OP_cast || node(f, out)->arg[0] != conv || node(f, out)->type.dt != DT_F32)))
+		return 0;
+	view = f->users.node[f->users.first[out]];
+	if (node(f, view)->op != OP_reshape || node(f, view)->keep != KEEP_VIEW || users_count(&f->users, view) != 1 ||
+	    f->users.outputs[view])
+		return 0;
+	mean = f->users.node[f->users.first[view]];
+	return node(f, mean)->op == OP_expect && node(f, mean)->arg[0] == view && is_free(f, mean) &&
+	       node(f, view)->type.rank == 5 && attr_int(node(f, mean), A_axis, 0) == 4 &&
+	       node(f, view)->type.dim[2] == node(f, conv)->type.dim[2] &&
+	       makes_mean(f->g, f->cx, conv, node(f, view)->type.dim[4]) &&
+	       node(f, node(f, conv)->arg[0])->type.dt == f->cx->compute ? mean : 0;
+}
+
 static void
 group_with_epilogue(Fuse *f, Val root)
 {
 	size_t members;
-	Val out = grow_epilogue(f, root, &members);
+	Val out = grow_epilogue(f, root, &members), mean = mean_behind(f, root, out);
 
+	if (mean) {
+		Val view = node(f, mean)->arg[0];
+
+		node(f, view)->keep = KEEP_GROUP;
+		set_add(f, view, type_count(&node(f, view)->type));
+		set_add(f, mean, type_count(&node(f, mean)->type));
+		out = grow_epilogue(f, mean, &members);
+	}
 	make_group(f, root, out, members);
 }
 

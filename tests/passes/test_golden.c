@@ -53,6 +53,10 @@ run_case(const PassInfo *pass, const char *path)
 		cx.target = target_named("sm_80");
 	if (!strcmp(pass->name, "split"))
 		cx.target = without_cache(cx.target);
+	if (strstr(path, "/gpu-")) {
+		cx.target = target_named("sm_80");
+		cx.compute = DT_F16;
+	}
 	assert_non_null(text);
 	if (strncmp(text, "# ", 2))
 		complain(path, "the first line does not say what the case shows", NULL);

@@ -1,0 +1,33 @@
+# means of distributions from the sums of two convolutions, joined: 4 sides of 16 bins, and 6 of 8
+# half 6e-3
+graph expect(%1 x: f32[3,16,7,9], %2 y: f32[3,24,3,5]) {
+  %3 "v" = param : f32[64,16,1,1]
+  %4 "vb" = param : f32[64]
+  %5 "w" = param : f32[64,24,3,3]
+  %6 "wb" = param : f32[64]
+  %7 "u" = param : f32[48,16,1,1]
+  %8 "t" = param : f32[48,24,1,1]
+  %9 = conv2d %1, %3, %4 {pad=[0,0], stride=[1,1]} : f32[3,64,7,9]
+  %10 = conv2d %2, %5, %6 {pad=[1,1], stride=[1,1]} : f32[3,64,3,5]
+  %11 = reshape %9 {shape=[3,64,63]} : f32[3,64,63]
+  %12 = reshape %10 {shape=[3,64,15]} : f32[3,64,15]
+  %13 = concat %11, %12 {axis=2} : f32[3,64,78]
+  %14 = reshape %13 {shape=[3,4,16,78]} : f32[3,4,16,78]
+  %15 = softmax %14 {axis=2} : f32[3,4,16,78]
+  %16 = iota {axis=2, shape=[1,1,16,1]} : f32[1,1,16,1]
+  %17 = mul %15, %16 : f32[3,4,16,78]
+  %18 = sum %17 {axes=[2]} : f32[3,4,1,78]
+  %19 = reshape %18 {shape=[3,4,78]} : f32[3,4,78]
+  %20 = conv2d %1, %7 {pad=[0,0], stride=[1,1]} : f32[3,48,7,9]
+  %21 = conv2d %2, %8 {pad=[0,0], stride=[1,1]} : f32[3,48,3,5]
+  %22 = reshape %20 {shape=[3,48,63]} : f32[3,48,63]
+  %23 = reshape %21 {shape=[3,48,15]} : f32[3,48,15]
+  %24 = concat %22, %23 {axis=2} : f32[3,48,78]
+  %25 = reshape %24 {shape=[3,6,8,78]} : f32[3,6,8,78]
+  %26 = softmax %25 {axis=2} : f32[3,6,8,78]
+  %27 = iota {axis=2, shape=[1,1,8,1]} : f32[1,1,8,1]
+  %28 = mul %26, %27 : f32[3,6,8,78]
+  %29 = sum %28 {axes=[2]} : f32[3,6,1,78]
+  %30 = reshape %29 {shape=[3,6,78]} : f32[3,6,78]
+  return sides=%19, six=%30
+}
