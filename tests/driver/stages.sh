@@ -89,6 +89,15 @@ apart=$(launches f32)
 grep -q '^  group @[0-9]* chain ' "$tmp/out" && fail "there is no kernel for chains in f32"
 [ "$joined" -le $((apart - 20)) ] || fail "yolov12n: $joined launches with chains, $apart without"
 
+# tiles that were measured: a row that no group takes is of kernels that are no more
+want 0 "dump tile of yolov12n" "$y12" dump model=yolov12 scale=n batch=32 target=sm_90a entry=boxes stage=tile
+sed -n 's/^[^#].* = \([-0-9 ]*[0-9]\) *#.*/\1/p' "$src/compiler/target/tune/sm_90a.tune" |
+	sed -e 's/\( 0\)*$//' -e 's/ /,/g' | sort -u >"$tmp/tiles"
+[ "$(wc -l <"$tmp/tiles")" -ge 20 ] || fail "few tiles in sm_90a.tune"
+while read -r tile; do
+	grep -q "tile={$tile[,}]" "$tmp/out" || fail "sm_90a.tune has the tile $tile, and no group of yolov12n takes it"
+done <"$tmp/tiles"
+
 # without weights: shapes only
 for stage in ast graph fuse plan; do
 	want 0 "dump $stage without weights" "$y12" dump model="$spec" stage=$stage entry=forward
