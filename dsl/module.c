@@ -105,6 +105,18 @@ places(Loader *l, const Ast *use, const char *from, Strs *out)
 		vec_push(l->a, out, arena_printf(l->a, "%s/%s", l->dirs[i], file));
 }
 
+/* "stdlib.blocks" -> "std.blocks": the library has a module of that name, known under another */
+static const char *
+in_library(Loader *l, const Ast *use)
+{
+	const char *dot = strrchr(use->name, '.');
+
+	for (size_t i = 0; !use->flag && !is_std(use->name) && dot && i < l->ndirs; i++)
+		if (is_file(arena_printf(l->a, "%s/%s.y12", l->dirs[i], dot + 1)))
+			return arena_printf(l->a, "std.%s", dot + 1);
+	return NULL;
+}
+
 /* a module beside the missing one whose name is close to it */
 static const char *
 near(Loader *l, const Ast *use, const Strs *at)
@@ -136,7 +148,7 @@ near(Loader *l, const Ast *use, const Strs *at)
 static void
 missing(Loader *l, const Ast *use, const Strs *at)
 {
-	const char *hit = near(l, use, at);
+	const char *library = in_library(l, use), *hit = library ? library : near(l, use, at);
 
 	diag_error(l->d, use->at, "use-missing", "there is no module `%s`%s", use->name,
 	           hit ? arena_printf(l->a, "; did you mean `%s`?", hit) : "");
