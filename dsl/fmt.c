@@ -228,18 +228,22 @@ put_token(Fmt *f, const Token *t)
 
 /* ---- the whole file ------------------------------------------------------------------------ */
 
-/* Which braces hold more than one line?  A comment in them makes a line too. */
+/* Which braces hold more than one line?  A comment in them makes a line too, even where what
+ * stands on the next line is a `;` that nobody needs. */
 static void
 find_many(Fmt *f)
 {
-	size_t open[DSL_MAX_DEPTH], n = 0;
+	size_t open[DSL_MAX_DEPTH], n = 0, said = 0;
 	size_t *lines = NEWN(f->p.a, size_t, f->p.tok.n + 1);  /* that begin up to here */
 
 	f->many = NEWN(f->p.a, bool, f->p.tok.n);
 	for (size_t i = 0; i < f->p.tok.n; i++) {
 		const Token *t = &f->p.tok.p[i];
+		bool comment = said < f->p.comment.n && f->p.comment.p[said].begin < t->span.begin;
 
-		lines[i] = (i ? lines[i - 1] : 0) + t->bol;
+		while (said < f->p.comment.n && f->p.comment.p[said].begin < t->span.begin)
+			said++;
+		lines[i] = (i ? lines[i - 1] : 0) + (t->bol || comment);
 		if (t->kind == '(' || t->kind == '[' || t->kind == '{') {
 			open[n++] = i;
 		} else if (is_closer(t->kind)) {
