@@ -831,6 +831,15 @@ atomic_add(Emit *e, const KInst *i)
 	return r;
 }
 
+/* … or an error that says what this GPU has none of */
+static bool
+able(Emit *e, const KInst *i, unsigned what, const char *name)
+{
+	if (!has(e, what))
+		emit_error(e, "%s: %s has no %s", kop_info[i->op].name, e->t->name, name);
+	return has(e, what);
+}
+
 static void
 special(Emit *e, const KInst *i)
 {
@@ -850,29 +859,21 @@ special(Emit *e, const KInst *i)
 			wait_for_previous(e);
 		break;
 	case K_mbar_init: case K_mbar_arrive: case K_mbar_wait: case K_tma_load: case K_async_fence:
-		if (has(e, GPU_TMA))
+		if (able(e, i, GPU_TMA, "copy engine"))
 			copy_engine(e, i);
-		else
-			emit_error(e, "%s: %s has no copy engine", kop_info[i->op].name, e->t->name);
 		break;
 	case K_cluster_barrier: case K_peer_load: case K_peer_arrive:
-		if (has(e, GPU_CLUSTER))
+		if (able(e, i, GPU_CLUSTER, "clusters"))
 			peers(e, i);
-		else
-			emit_error(e, "%s: %s has no clusters", kop_info[i->op].name, e->t->name);
 		break;
 	case K_regs_give: case K_regs_take:
-		if (has(e, GPU_WGMMA))
+		if (able(e, i, GPU_WGMMA, "warpgroups"))
 			assembly(e, LLVMVoidTypeInContext(e->cx), arena_printf(e->a, "setmaxnreg.%s.sync.aligned.u32 %d;",
 			         i->op == K_regs_give ? "dec" : "inc", (int)i->imm), "~{memory}", false, NULL, 0);
-		else
-			emit_error(e, "%s: %s has no warpgroups", kop_info[i->op].name, e->t->name);
 		break;
 	case K_wgmma: case K_wgmma_wait: case K_wgmma_get:
-		if (has(e, GPU_WGMMA))
+		if (able(e, i, GPU_WGMMA, "warpgroup products"))
 			warpgroup(e, i);
-		else
-			emit_error(e, "%s: %s has no warpgroup products", kop_info[i->op].name, e->t->name);
 		break;
 	default: emit_error(e, "%s: not on %s", kop_info[i->op].name, e->t->name);
 	}

@@ -559,8 +559,8 @@ copy_pixels(Chain *h, const Copy *o, Reg item)
 
 			y = k_add(b, k_addi(b, k_muli(b, y, c->sh), -c->ph), kh);
 			x = k_add(b, k_addi(b, k_muli(b, x, c->sw), -c->pw), k_sub(b, tap, k_muli(b, kh, c->s)));
-			ok = k_op(b, K_and, ok, k_op(b, K_and, k_op(b, K_le, k_ix(b, 0), y, 0), k_op(b, K_lt, y, k_ix(b, c->h), 0), 0), 0);
-			ok = k_op(b, K_and, ok, k_op(b, K_and, k_op(b, K_le, k_ix(b, 0), x, 0), k_op(b, K_lt, x, k_ix(b, c->w1), 0), 0), 0);
+			ok = k_op(b, K_and, ok, gen_inside(b, y, c->h), 0);
+			ok = k_op(b, K_and, ok, gen_inside(b, x, c->w1), 0);
 			k = k_sub(b, k, k_muli(b, tap, c->c));
 		}
 		from = k_add(b, k_add(b, k_muli(b, n, st[0]), k_muli(b, y, st[1])), k_add(b, k_muli(b, x, st[2]), k));

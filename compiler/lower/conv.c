@@ -281,7 +281,7 @@ stem_sums(Body *o, Reg ow0, int64_t first, int count)
 	for (int64_t kh = 0; kh < c->r; kh++) {
 		Reg ih = k_addi(b, row, kh), at, there;
 
-		there = k_op(b, K_and, k_op(b, K_le, k_ix(b, 0), ih, 0), k_op(b, K_lt, ih, k_ix(b, c->h), 0), 0);
+		there = gen_inside(b, ih, c->h);
 		at = k_add(b, k_add(b, k_muli(b, o->n, st[0]), k_muli(b, ih, st[1])), k_muli(b, ow0, c->sw * 3));
 		/* the vector before the first tap's tile lies before the picture in the first tile of a row */
 		for (int64_t v = first == 0 ? 1 : 0; v < vecs; v++)

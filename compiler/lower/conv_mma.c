@@ -72,7 +72,7 @@ conv_channel(KBuild *b, int unit, Reg row)
 {
 	Reg one = k_ix(b, 1), three = k_ix(b, 3), eight, pair;
 
-	if (!unit)
+	if (unit < 2)
 		return row;
 	eight = k_op(b, K_and, k_op(b, K_shr, row, three, 0), k_ix(b, unit - 1), 0);
 	pair = k_op(b, K_and, k_op(b, K_shr, row, one, 0), three, 0);
@@ -121,12 +121,10 @@ prepare(Mma *m)
 			m->a_at[i] = k_add(b, k_add(b, k_muli(b, n, st[0]), k_muli(b, ih, st[1])), k_muli(b, iw, st[2]));
 			mask = k_int(b, KS_I32, 0);
 			for (int64_t kh = 0; kh < c->r; kh++) {
-				Reg in_h = k_op(b, K_and, k_op(b, K_le, zero, k_addi(b, ih, kh), 0),
-				                k_op(b, K_lt, k_addi(b, ih, kh), k_ix(b, c->h), 0), 0);
+				Reg in_h = gen_inside(b, k_addi(b, ih, kh), c->h);
 
 				for (int64_t kw = 0; kw < c->s; kw++) {
-					Reg in_w = k_op(b, K_and, k_op(b, K_le, zero, k_addi(b, iw, kw), 0),
-					                k_op(b, K_lt, k_addi(b, iw, kw), k_ix(b, c->w1), 0), 0);
+					Reg in_w = gen_inside(b, k_addi(b, iw, kw), c->w1);
 
 					mask = k_op(b, K_or, mask, k_select(b, k_op(b, K_and, in_h, in_w, 0),
 						k_int(b, KS_I32, (int64_t)1 << (kh * c->s + kw)), k_int(b, KS_I32, 0)), 0);

@@ -138,12 +138,6 @@ place_tile(Patch *m, Reg tile)
 	m->x0 = k_muli(b, k_sub(b, tile, k_muli(b, row, m->u.tx)), m->u.tw);
 }
 
-static Reg
-inside(KBuild *b, Reg x, int64_t end)
-{
-	return k_op(b, K_and, k_op(b, K_le, k_ix(b, 0), x, 0), k_op(b, K_lt, x, k_ix(b, end), 0), 0);
-}
-
 /* ---- the patch ------------------------------------------------------------------------------------ */
 
 static void
@@ -162,8 +156,8 @@ copy_piece(Patch *m, Reg item, Reg begin, Reg stage)
 	to = k_add(b, k_muli(b, y, u->row), k_add(b, k_muli(b, k_sub(b, x, k_muli(b, part, c->sw)), u->row / c->sw), part));
 	to = k_add(b, k_muli(b, to, PIECE), k_muli(b, piece, u->plane));
 	from = k_add(b, k_add(b, k_muli(b, y, st[1]), k_muli(b, x, st[2])), k_muli(b, piece, PIECE));
-	ok = k_op(b, K_and, inside(b, k_add(b, k_addi(b, k_muli(b, m->y0, c->sh), -c->ph), y), c->h),
-	          inside(b, k_add(b, k_addi(b, k_muli(b, m->x0, c->sw), -c->pw), x), c->w1), 0);
+	ok = k_op(b, K_and, gen_inside(b, k_add(b, k_addi(b, k_muli(b, m->y0, c->sh), -c->ph), y), c->h),
+	          gen_inside(b, k_add(b, k_addi(b, k_muli(b, m->x0, c->sw), -c->pw), x), c->w1), 0);
 	k_cp_async(b, m->sa, k_add(b, k_muli(b, stage, u->patch), to), m->bx, k_add(b, begin, from), PIECE, ok);
 }
 
@@ -220,13 +214,13 @@ load_bytes(Patch *m, Reg there)
 
 		byte = k_muli(b, k_add(b, m->x0, k_muli(b, k_sub(b, item, k_muli(b, y, across)), STEM_PLACES)), 6);
 		y = k_add(b, y, k_addi(b, k_muli(b, m->y0, c->sh), -c->ph));
-		row = k_op(b, K_and, there, inside(b, y, c->h), 0);
+		row = k_op(b, K_and, there, gen_inside(b, y, c->h), 0);
 		at = k_add(b, k_muli(b, m->n, st[0]), k_muli(b, y, st[1]));
 		for (int v = 0; v < 4; v++) {
 			Reg x = k_addi(b, byte, 8 * v - 8), ok = row;
 
 			if (whole) {    /* no branches: all loads are under way together */
-				ok = k_op(b, K_and, row, inside(b, x, c->w1 * 3), 0);
+				ok = k_op(b, K_and, row, gen_inside(b, x, c->w1 * 3), 0);
 				m->loaded[4 * i + v] = k_load(b, buf, k_select(b, ok, k_add(b, at, x), k_ix(b, 0)), 8);
 			} else {        /* wherever they lie */
 				Reg all = 0;
@@ -235,7 +229,7 @@ load_bytes(Patch *m, Reg there)
 					Reg one = k_addi(b, x, e), pixel = k_op(b, K_div, one, k_ix(b, 3), 0);
 
 					one = k_load_if(b, buf, k_add(b, at, k_add(b, k_muli(b, pixel, st[2]), k_muli(b, k_sub(b, one,
-						k_muli(b, pixel, 3)), st[3]))), 1, k_op(b, K_and, row, inside(b, one, c->w1 * 3), 0));
+						k_muli(b, pixel, 3)), st[3]))), 1, k_op(b, K_and, row, gen_inside(b, one, c->w1 * 3), 0));
 					all = all ? k_join(b, all, one) : one;
 				}
 				m->loaded[4 * i + v] = all;
@@ -285,20 +279,6 @@ unit_of(const Cut *u)
 	return MAX(1, conv_unit(u->per, u->nt * 8));
 }
 
-/* channel in its group's columns whose weights are in that row */
-static Reg
-channel_of(KBuild *b, int unit, Reg row)
-{
-	Reg eight, pair;
-
-	if (unit == 1)
-		return row;
-	eight = k_op(b, K_and, k_op(b, K_shr, row, k_ix(b, 3), 0), k_ix(b, unit - 1), 0);
-	pair = k_op(b, K_and, k_op(b, K_shr, row, k_ix(b, 1), 0), k_ix(b, 3), 0);
-	row = k_op(b, K_and, row, k_ix(b, ~(int64_t)(8 * unit - 1) | 1), 0);
-	return k_add(b, row, k_add(b, k_muli(b, pair, 2 * unit), k_muli(b, eight, 2)));
-}
-
 static void
 bring_weights(Patch *m)
 {
@@ -311,7 +291,7 @@ bring_weights(Patch *m)
 	Reg group = u->groups > 1 ? k_op(b, K_div, row, k_ix(b, u->per), 0) : k_ix(b, 0), from, to;
 
 	to = k_add(b, k_muli(b, row, u->pitch), k_muli(b, half, PIECE));
-	from = channel_of(b, unit_of(u), k_sub(b, row, k_muli(b, group, u->per)));
+	from = conv_channel(b, unit_of(u), k_sub(b, row, k_muli(b, group, u->per)));
 	from = k_muli(b, k_add(b, k_add(b, from, m->col0), k_muli(b, k_add(b, m->group, group), per)), k);
 	if (u->stem) {
 		int64_t parts = ceil_div(c->s, 2);

@@ -118,8 +118,7 @@ copy_patch(Depth *d, Reg tid, int threads, Reg n, Reg y, Reg x, Reg ch)
 		from = k_add(b, at, k_add(b, k_muli(b, row, st[1]), k_add(b, k_muli(b, col, st[2]), part)));
 		row = k_add(b, row, y);
 		col = k_add(b, col, x);
-		ok = k_op(b, K_and, k_op(b, K_le, k_ix(b, 0), row, 0), k_op(b, K_lt, row, k_ix(b, d->h), 0), 0);
-		ok = k_op(b, K_and, ok, k_op(b, K_and, k_op(b, K_le, k_ix(b, 0), col, 0), k_op(b, K_lt, col, k_ix(b, d->w), 0), 0), 0);
+		ok = k_op(b, K_and, gen_inside(b, row, d->h), gen_inside(b, col, d->w), 0);
 		if (piece > 1)
 			k_cp_async(b, d->sx, k_muli(b, item, piece), d->bx, from, (int)piece, ok);
 		else

@@ -739,6 +739,12 @@ lanes_dividing(int64_t n, int max)
 	return l;
 }
 
+Reg
+gen_inside(KBuild *b, Reg x, int64_t end)
+{
+	return k_op(b, K_and, k_op(b, K_le, k_ix(b, 0), x, 0), k_op(b, K_lt, x, k_ix(b, end), 0), 0);
+}
+
 bool
 gen_is_flat(const Graph *g, Val v, bool pictures)
 {

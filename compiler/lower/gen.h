@@ -128,6 +128,9 @@ ceil_div(int64_t a, int64_t b)
 	return (a + b - 1) / b;
 }
 
+/* 0 <= x < end? */
+Reg gen_inside(KBuild *b, Reg x, int64_t end);
+
 /* One row per family: families.def makes the table. */
 typedef bool LowerFn(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err);
 typedef void ChooseFn(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack);
