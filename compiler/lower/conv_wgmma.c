@@ -1,7 +1,7 @@
 /* conv_wgmma.c -- convolution on GPUs with warpgroup products (sm_90a), fed by the copy engine.
  *
  *     rows     M = pictures * OH * OW     output pixels, NHWC order
- *     columns  O = output channels
+ *     columns  O = output channels; a tile's are of one group
  *     depth    K = R * S * C              in the order of the weights [O][R][S][C]
  *
  * A block makes BM x BN of the result.  One thread of a warp of its own has the slabs of BK channels under one
@@ -170,7 +170,7 @@ make_maps(Wg *w)
 	map_strides(x, st);
 	pixels.stride[1] = st[2];
 	if (!c->flat)
-		pixels = (KTmap){ .im2col = true, .rank = 4, .dim = { c->c, c->w1, c->h, c->n },
+		pixels = (KTmap){ .im2col = true, .rank = 4, .dim = { c->c * c->groups, c->w1, c->h, c->n },
 			.stride = { 1, st[2], st[1], st[0] }, .step = { 1, (int)c->sw, (int)c->sh, 1 },
 			.lower = { (int)-c->pw, (int)-c->ph },
 			.upper = { (int)(c->pw - c->s + 1), (int)(c->ph - c->r + 1) },
@@ -226,6 +226,15 @@ place_tile(Wg *w, Reg tile)
 	/* tiles of the same rows run side by side: the rows then come from the second-level cache */
 	w->row0 = k_muli(b, at, w->bm);
 	w->col0 = k_muli(b, k_sub(b, tile, k_muli(b, at, w->columns)), w->bn);
+}
+
+/* the group of the tile's columns */
+static Reg
+group_of(Wg *w)
+{
+	const ConvShape *c = w->c;
+
+	return c->groups > 1 ? k_op(w->b, K_div, w->col0, k_ix(w->b, c->oc / c->groups), 0) : k_ix(w->b, 0);
 }
 
 /* A slab is `part` of the channels under one tap.  Taps run fastest: what one tap reads is still in the second-level
@@ -321,7 +330,8 @@ produce_tile(Wg *w, const Cut *t, int begun, Reg done)
 		kh = k_op(b, K_div, tap, k_ix(b, c->s), 0);
 		kw = k_sub(b, tap, k_muli(b, kh, c->s));
 
-		where = k_join(b, k_join(b, k_muli(b, part, w->bk), at[0]), k_join(b, at[1], at[2]));
+		part = k_add(b, k_muli(b, part, w->bk), k_muli(b, group_of(w), c->c));
+		where = k_join(b, k_join(b, part, at[0]), k_join(b, at[1], at[2]));
 		where = k_join(b, where, k_join(b, kw, kh));
 	}
 	k_tma_load(b, w->ring, k_muli(b, w->stage, w->size), w->mx, where, w->bars, w->stage);
@@ -547,7 +557,7 @@ lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 	if (w->unit && tile[5])
 		w->grid = MIN(w->tiles, (int64_t)tile[5] * cx->target->sms);
 	gen_begin(z, cx, group, arena_printf(cx->a, "conv%" PRId64 "x%" PRId64 "s%" PRId64 "_%" PRId64
-		"_%" PRId64 "_%" PRId64 "_w%dx%dx%d_%d_%d_%d", c->r, c->s, c->sh, c->c, c->oc, w->m,
+		"_%" PRId64 "_%" PRId64 "_w%dx%dx%d_%d_%d_%d", c->r, c->s, c->sh, c->c * c->groups, c->oc, w->m,
 		w->bm, w->bn, w->bk, w->stages, w->groups, tile[5]));
 	b = w->b = z->b;
 	if (w->unit)
@@ -637,7 +647,7 @@ lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 		k_close(b);
 		k_sync(b, K_barrier, 0);
 		conv_put_tile(z, c, &(ConvTileAt){ .sy = sy, .bm = w->bm, .bn = w->bn, .threads = threads, .tid = tid,
-			.row0 = w->row0, .col0 = w->col0, .group = k_ix(b, 0) });
+			.row0 = w->row0, .col0 = k_sub(b, w->col0, k_muli(b, group_of(w), c->oc / c->groups)), .group = group_of(w) });
 	}
 	gen_end(z, out);
 	return true;
@@ -652,7 +662,7 @@ conv_wgmma_fits(const ConvShape *c, const Target *t, const Node *x)
 	int64_t divisor = c->n * c->oh * c->ow <= 256 * (int64_t)t->sms ? 16 : 32;
 
 	return t->kind == TARGET_GPU && t->has & GPU_WGMMA && (x->type.dt == DT_F16 || x->type.dt == DT_BF16) &&
-	       c->groups == 1 && c->c % divisor == 0 && c->r * c->s * c->c >= 64 && c->oc >= 8 && c->sh <= 8 && c->sw <= 8 && c->r <= 64 && c->s <= 64 &&
+	       (c->groups == 1 || (c->r * c->s > 1 && c->c % 32 == 0)) && c->c % divisor == 0 && c->r * c->s * c->c >= 64 && c->oc >= 8 && c->sh <= 8 && c->sw <= 8 && c->r <= 64 && c->s <= 64 &&
 	       c->ph < 64 && c->pw < 64;
 }
 
@@ -681,7 +691,7 @@ tile_clocks(const ConvShape *c, const ConvTile *x, double resident, double activ
 	double slabs = (double)slabs_of(c, bk), copied = (bm + bn) * bk * 2.0;
 	double read = (bm + bm / ROWS * (double)bn) * bk * 2, multiply = (double)bm * bn * bk / products;
 	double slab = MAX(MAX(multiply, read / shared_rate), copied / MIN(near_rate, far_rate / active));
-	double traffic = bm * 2.0 * (double)(c->c * c->sh * c->sw * bn / MAX(c->oc, bn) + MIN(bn, c->oc));
+	double traffic = bm * 2.0 * (double)(c->c * c->sh * c->sw * bn / MAX(c->oc / c->groups, bn) + MIN(bn, c->oc));
 	double late = MAX(issue * (bm / ROWS / x->tile[4]) + multiply, latency / stages);
 	double body = slabs * MAX(slab * (1 + ahead / (stages * resident)), late / resident);
 
@@ -711,7 +721,7 @@ conv_wgmma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int mos
 	static const struct { int bm, groups; } rows[] = { { 64, 1 }, { 128, 2 }, { 256, 2 } };
 	static const int bns[] = { 16, 32, 48, 64, 80, 96, 128, 192 };
 	int bk = slab_channels(c), n = 0;
-	int64_t slabs = slabs_of(c, bk);
+	int64_t slabs = slabs_of(c, bk), per = c->oc / c->groups;
 
 	for (size_t i = 0; i < COUNT(rows) * COUNT(bns); i++) {
 		int bm = rows[i / COUNT(bns)].bm, bn = bns[i % COUNT(bns)], groups = rows[i / COUNT(bns)].groups;
@@ -719,7 +729,7 @@ conv_wgmma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int mos
 		int64_t tiles = ceil_div(c->n * c->oh * c->ow, bm) * ceil_div(c->oc, bn);
 
 		/* 288 threads have 168 registers each, too few for 128 sums and a long epilogue */
-		if (sums > (groups > 1 && c->operands ? 96 : 128) || (bn >= c->oc + 32 && bn > 16))
+		if (sums > (groups > 1 && c->operands ? 96 : 128) || (bn >= per + 32 && bn > 16) || (c->groups > 1 && per % bn))
 			continue;
 		/* many rows: 64 at a time are too few */
 		if (bm == 64 && ceil_div(c->n * c->oh * c->ow, 128) * ceil_div(c->oc, bn) >= 4 * (int64_t)t->sms)
