@@ -341,7 +341,7 @@ print_json(Bench *b)
 	                    "wgmma_flops", b->top.wgmma));
 	json_object_set_new(o, "network", json_pack("{s:s, s:s*, s:s*, s:s*, s:s, s:s, s:b, s:s}", "model", b->s.path, "scale", scale,
 	                    "batch", batch, "frame", frame, "target", target_of(&b->co)->name, "precision",
-	                    precision_of(&b->co), "pdl", !b->co.no_pdl, "code", y12_device(b->eng, "code")));
+	                    precision_of(&b->co), "pdl", !b->co.no_pdl, "lanes", !b->co.no_lanes, "code", y12_device(b->eng, "code")));
 	json_object_set_new(o, "compile", stages);
 	json_object_set_new(o, "open", json_real(b->opening));
 	if (b->first >= 0) {

@@ -93,7 +93,7 @@ cache_key(Arena *a, const CompileOptions *o)
 		return NULL;
 	item_text(&key, "backend", backend_version());
 	item_text(&key, "target", target_of(o)->name);
-	item_text(&key, "code", arena_printf(a, "%s%s%s%s", precision_of(o), o->no_pdl ? "" : " pdl",
+	item_text(&key, "code", arena_printf(a, "%s%s%s%s%s", precision_of(o), o->no_pdl ? "" : " pdl", runs_beside(o) ? " lanes" : "",
 	                                     code_wants_cubin(a, o) ? " cubin" : "", code_is_kir() ? " kir" : ""));
 	item_text(&key, "scale", o->scale);
 	item_text(&key, "sizes", arena_printf(a, "%" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %d %d",

@@ -15,6 +15,7 @@
 #include "dsl/ast.h"
 #include "elab/elab.h"
 #include "lower/lower.h"
+#include "passes/lanes.h"
 
 double
 stage_clock(void)
@@ -50,6 +51,12 @@ const char *
 precision_of(const CompileOptions *o)
 {
 	return o->tf32 ? "tf32" : dtype_info[compute_of(o)].name;
+}
+
+bool
+runs_beside(const CompileOptions *o)
+{
+	return target_of(o)->kind == TARGET_GPU && !o->no_lanes;
 }
 
 /* ---- front end: text and weights to graphs ------------------------------------------ */
@@ -98,7 +105,7 @@ bool
 compile_passes(Arena *a, Diag *d, const CompileOptions *o, Compiled *c, const PassInfo *done)
 {
 	PassCtx cx = { .target = target_of(o), .a = a, .diag = d, .log = o->log, .choose = lower_choose,
-	               .compute = compute_of(o), .tf32 = o->tf32 };
+	               .compute = compute_of(o), .tf32 = o->tf32, .beside = runs_beside(o) };
 	const PassInfo *last = o->last_pass ? pass_named(o->last_pass) : &pass_info[pass_count - 1];
 	double start = stage_clock();
 	const char *err = NULL;
@@ -136,7 +143,7 @@ launch_bytes(const Graph *g, const Lowered *x)
 	return sum;
 }
 
-void
+ProgLaunch *
 compile_launch(Program *p, uint32_t entry, const Graph *g, uint32_t group, const Lowered *x)
 {
 	ProgLaunch *to = program_add_launch(p, entry, x->kernel, phase_of(g, group), layer_of(g, group));
@@ -151,14 +158,25 @@ compile_launch(Program *p, uint32_t entry, const Graph *g, uint32_t group, const
 		       : la->kind == ARG_TMAP ? program_tmap(p, entry, g, la->v, b)
 		       : program_work(p, g, la->group, la->offset, b->count * dtype_info[b->dt].bytes));
 	}
+	return to;
+}
+
+/* The launches of a group follow each other in its lane; the first waits for the last of others. */
+static void
+place_in_lane(Program *p, ProgLaunch *x, const LaneStep *s, const uint32_t *last, bool first)
+{
+	x->lane = s->lane;
+	for (size_t i = 0; i < s->after.n && first; i++)
+		vec_push(p->a, &x->after, last[s->after.p[i]]);
 }
 
 static bool
-kernels_of(Compiled *c, const Graph *g, const Target *t, const char **err)
+kernels_of(Compiled *c, const Graph *g, const Target *t, bool beside, const char **err)
 {
 	Program *p = c->program;
 	LowerCtx cx = { .a = p->a, .g = g, .target = t };
-	uint32_t entry;
+	const LaneStep *lanes = beside ? lanes_find(p->a, g, Y12E_LANES) : NULL;
+	uint32_t entry, *last = NEWN(p->a, uint32_t, g->sched.n);
 
 	if (!program_add_entry(p, g, &entry, err))
 		return false;
@@ -169,11 +187,16 @@ kernels_of(Compiled *c, const Graph *g, const Target *t, const char **err)
 		if (!lower_group(&cx, group, &l, err))
 			return false;
 		for (size_t j = 0; j < l.l.n; j++) {
+			ProgLaunch *x;
+
 			kernel_simplify(l.l.p[j].kernel);
-			compile_launch(p, entry, g, group, &l.l.p[j]);
+			x = compile_launch(p, entry, g, group, &l.l.p[j]);
+			if (lanes)
+				place_in_lane(p, x, &lanes[i], last, j == 0);
 			vec_push(p->a, &c->launch_group, group);
 			vec_push(p->a, &c->launch_bytes, launch_bytes(g, &l.l.p[j]));
 		}
+		last[i] = (uint32_t)p->entry.p[entry].launch.n - 1;
 	}
 	return true;
 }
@@ -186,7 +209,7 @@ compile_program(Arena *a, Diag *d, const CompileOptions *o, Compiled *c)
 
 	c->program = program_new(a);
 	for (size_t i = 0; i < c->module->graph.n; i++)
-		if (!kernels_of(c, c->module->graph.p[i], target_of(o), &err))
+		if (!kernels_of(c, c->module->graph.p[i], target_of(o), runs_beside(o), &err))
 			return diag_error(d, (Span){ 0 }, "cannot-lower", "%s", err), false;
 	if (!program_verify(c->program, &err))
 		return diag_error(d, (Span){ 0 }, "program-invalid", "%s", err), false;

@@ -34,6 +34,7 @@ typedef struct CompileOptions {
 	bool tf32;                      /* … and the products of f32 in tf32 */
 	CubinChoice cubin;              /* GPUs: machine code made by ptxas; AUTO: if there is one */
 	bool no_pdl;                    /* GPUs: no kernel begins before the one before it has ended */
+	bool no_lanes;                  /* GPUs: no kernel runs beside another */
 	int threads;                    /* of the back end; 0: one a processor */
 	const char *tune;               /* the file that target->tuned was read from; NULL: none */
 	const char *cache_dir;          /* NULL: no cache */
@@ -44,6 +45,9 @@ typedef struct CompileOptions {
 	const char *last_pass;          /* stop after this pass: no kernels; NULL: all */
 	bool no_code;                   /* stop after the kernels */
 } CompileOptions;
+
+/* Are launches that can be to run at the same time? */
+bool runs_beside(const CompileOptions *o);
 
 /* What compiling left behind, each stage as far as it went. */
 typedef struct Compiled {

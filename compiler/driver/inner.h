@@ -38,7 +38,7 @@ bool code_wants_cubin(Arena *a, const CompileOptions *o);
 bool code_is_kir(void);         /* kernels stay text, for the driver of the tests */
 
 /* One more launch of an entry: of a kernel that was lowered from a group. */
-void compile_launch(Program *p, uint32_t entry, const Graph *g, uint32_t group, const Lowered *x);
+ProgLaunch *compile_launch(Program *p, uint32_t entry, const Graph *g, uint32_t group, const Lowered *x);
 
 double stage_clock(void);
 void stage_done(Compiled *c, const char *stage, double since);

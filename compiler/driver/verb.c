@@ -157,6 +157,7 @@ verb_code_options(const Options *o, CompileOptions *co)
 	size_t i = 0;
 
 	co->no_pdl = !o->pdl;
+	co->no_lanes = !o->lanes;
 	if (!row)
 		return arena_printf(o->a, "precision=%s: it must be auto, f32, tf32, f16 or bf16", p);
 	co->compute = row->dt;

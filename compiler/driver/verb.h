@@ -26,7 +26,7 @@ bool verb_open(Diag *d, const void *image, size_t bytes, const y12_options *opt,
 /* Whether device= names a GPU, as far as its spelling tells. */
 bool verb_on_gpu(const Options *o);
 
-/* precision=, cubin= and pdl=, as said or by the environment.  NULL, or what is wrong with them. */
+/* precision=, cubin=, pdl= and lanes=, as said or by the environment.  NULL, or what is wrong with them. */
 const char *verb_code_options(const Options *o, CompileOptions *co);
 
 /* EXIT_OK without errors; EXIT_INPUT if what was given is at fault, EXIT_RESOURCES if the machine lacks something,

@@ -60,7 +60,7 @@ engine_image(Arena *a, const Program *p, const ProgCode *code, size_t ncode, siz
 	Strings s = { .a = a, .text = { .a = a }, .at = map_new(a) };
 	y12e_header h = { .version = Y12E_VERSION };
 	Layout lay = { sizeof h };
-	size_t tensors = 0, launches = 0, args = 0, t = 0, l = 0, g = 0;
+	size_t tensors = 0, launches = 0, args = 0, waits = 0, t = 0, l = 0, g = 0, w = 0;
 	y12e_code *codes = NEWN(a, y12e_code, ncode);
 	uint8_t *im;
 
@@ -75,6 +75,7 @@ engine_image(Arena *a, const Program *p, const ProgCode *code, size_t ncode, siz
 			string(&s, e->tensor.p[j].name);
 		for (size_t j = 0; j < e->launch.n; j++) {
 			args += e->launch.p[j].arg.n;
+			waits += e->launch.p[j].after.n;
 			string(&s, e->launch.p[j].layer);
 		}
 	}
@@ -103,6 +104,7 @@ engine_image(Arena *a, const Program *p, const ProgCode *code, size_t ncode, siz
 	}
 	for (size_t i = 0; i < ncode; i++)
 		codes[i].blob = section(&lay, code[i].bytes, 1, Y12E_PAGE);
+	h.waits = section(&lay, waits, 4, 8);
 	h.tmaps = section(&lay, p->tmap.n, sizeof(y12e_tmap), 8);
 	h.consts = section(&lay, (uint64_t)p->const_bytes, 1, Y12E_ALIGN);
 	h.file_bytes = up(lay.at, 8);
@@ -131,7 +133,9 @@ engine_image(Arena *a, const Program *p, const ProgCode *code, size_t ncode, siz
 			y12e_launch *o = (y12e_launch *)(im + h.launches.offset) + l;
 
 			*o = (y12e_launch){ x->kernel, (uint32_t)g, (uint32_t)x->arg.n, string(&s, x->layer), (uint32_t)x->phase,
-			                   x->programmatic ? Y12E_PROGRAMMATIC : 0 };
+			                   x->programmatic ? Y12E_PROGRAMMATIC : 0, x->lane, (uint32_t)w, (uint32_t)x->after.n };
+			for (size_t m = 0; m < x->after.n; m++)
+				((uint32_t *)(im + h.waits.offset))[w++] = x->after.p[m];
 			for (size_t m = 0; m < x->arg.n; m++, g++) {
 				static const uint32_t kind[] = { Y12E_ARENA, Y12E_CONST, Y12E_INPUT, Y12E_DIMS, Y12E_TMAP };
 				const ProgArg *y = &x->arg.p[m];

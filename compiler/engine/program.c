@@ -296,6 +296,11 @@ program_verify(const Program *p, const char **err)
 			k = p->kernel.p[l->kernel];
 			if (l->arg.n != kernel_params(k))
 				what = "number of arguments";
+			if (l->lane >= Y12E_LANES)
+				what = "the lane";
+			for (size_t m = 0; m < l->after.n; m++)
+				if (l->after.p[m] >= j || e->launch.p[l->after.p[m]].lane == l->lane)
+					what = "what it runs after";
 			for (size_t m = 0; m < l->arg.n && !what; m++) {
 				const ProgArg *x = &l->arg.p[m];
 				const KBuf *b = &k->buf.p[m];

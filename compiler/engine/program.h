@@ -8,6 +8,7 @@
  *         output boxes: f32[1,300,4] arena+0
  *         launch pre  fit_640x640(dims image0, arena+0) layer "letterbox"
  *         launch net  conv3x3s2_3_16(arena+64, const+0, const+1728, arena+4915264) layer "model.0"
+ *         launch net  conv1x1s1_16_80(…) layer "model.21" lane 2 after 7 9
  *       }
  *     }
  *
@@ -42,6 +43,8 @@ typedef struct ProgLaunch {
 	uint32_t kernel;
 	Phase phase;
 	bool programmatic;      /* may begin while the launch before it ends */
+	uint32_t lane;          /* runs behind those before it in its lane … */
+	VEC(uint32_t) after;    /* … and behind these of other lanes, which stand before it in the entry */
 	const char *layer;
 	VEC(ProgArg) arg;
 } ProgLaunch;

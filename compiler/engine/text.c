@@ -165,6 +165,10 @@ program_print(FILE *f, const Program *p)
 			print_string(f, l->layer);
 			if (l->programmatic)
 				fputs(" programmatic", f);
+			if (l->lane)
+				fprintf(f, " lane %u", l->lane);
+			for (size_t k = 0; k < l->after.n; k++)
+				fprintf(f, k ? " %u" : " after %u", l->after.p[k]);
 			fputc('\n', f);
 		}
 		fputs("  }\n", f);
@@ -248,13 +252,19 @@ need(Reader *r, const char *s)
 		expected(r, arena_printf(r->a, "'%s'", s));
 }
 
+static bool
+at_number(Reader *r)
+{
+	skip(r);
+	return r->at < r->src->len && isdigit((unsigned char)r->src->text[r->at]);
+}
+
 static int64_t
 number(Reader *r)
 {
 	int64_t x = 0;
 
-	skip(r);
-	if (r->at >= r->src->len || !isdigit((unsigned char)r->src->text[r->at])) {
+	if (!at_number(r)) {
 		expected(r, "a number");
 		return 0;
 	}
@@ -462,6 +472,17 @@ launch(Reader *r, Program *p, ProgEntry *e)
 	}
 	l.layer = string(r);
 	l.programmatic = take_word(r, "programmatic");
+	if (take_word(r, "lane"))
+		l.lane = small(r, Y12E_LANES - 1);
+	if (take_word(r, "after")) {
+		do {
+			uint32_t before = small(r, UINT32_MAX);
+
+			if (before >= e->launch.n)
+				expected(r, "the number of a launch above in this entry");
+			vec_push(r->a, &l.after, before);
+		} while (!r->bad && at_number(r));
+	}
 	if (!r->bad)
 		vec_push(r->a, &e->launch, l);
 }

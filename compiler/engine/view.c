@@ -65,7 +65,10 @@ add_entry(Arena *a, EngineView *v, const y12e_entry *e, const uint8_t *im, const
 	for (uint32_t i = e->launch; i < e->launch + e->nlaunch; i++) {
 		const y12e_launch *l = &launches[i];
 		ProgLaunch x = { .kernel = l->kernel, .phase = (Phase)l->phase, .layer = strings + l->layer,
-		                 .programmatic = l->flags & Y12E_PROGRAMMATIC };
+		                 .programmatic = l->flags & Y12E_PROGRAMMATIC, .lane = l->lane };
+
+		for (uint32_t k = l->wait; k < l->wait + l->nwait; k++)
+			vec_push(a, &x.after, ((const uint32_t *)(const void *)(im + h->waits.offset))[k]);
 
 		for (uint32_t k = l->arg; k < l->arg + l->narg; k++)
 			vec_push(a, &x.arg, ((ProgArg){ kind[args[k].kind], args[k].tensor, (int64_t)args[k].offset,

@@ -39,6 +39,19 @@ typedef struct Live {
 /* NULL, or what is wrong with the groups of g. */
 const char *live_find(Arena *a, const Graph *g, Live *l);
 
+/* Sets of steps. */
+static inline void
+bit_set(uint64_t *set, uint32_t i)
+{
+	set[i / 64] |= (uint64_t)1 << i % 64;
+}
+
+static inline bool
+bit_is(const uint64_t *set, uint32_t i)
+{
+	return set[i / 64] >> i % 64 & 1;
+}
+
 static inline int64_t
 plan_align(int64_t bytes)
 {

@@ -19,6 +19,7 @@ typedef struct PassCtx {
 	Arena *a;               /* lives as long as the graph */
 	Diag *diag;
 	FILE *log;              /* pass_log goes there; NULL: nowhere */
+	bool beside;            /* launches that can may run at the same time: the plan leaves them room */
 	ChooseTile *choose;     /* NULL: the tile pass leaves groups as they are */
 	const char *name;       /* of the pass that runs */
 	const char *failed;     /* set by pass_fail */

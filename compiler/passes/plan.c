@@ -14,6 +14,10 @@
  * the best is improved by putting what sticks out at the top down earlier.  The bound is the
  * largest sum of sizes alive at one step: no arena can be smaller.
  *
+ * Where launches may run beside each other (lanes.c), two buffers share memory only if all that use
+ * the one have ended when the other is written, whatever the order of the rest.  That takes more
+ * memory; if it is much more, steps count as ended when they stand far enough before.
+ *
  * needs: groups, workspace, schedule.   breaks: nothing.
  *
  * SPDX-License-Identifier: Apache-2.0
@@ -90,14 +94,18 @@ typedef struct Item {
 typedef struct Pack {
 	Item *item;
 	size_t n;
+	uint64_t **apart;       /* by item: those that it may share memory with; NULL: as their steps tell */
 	uint32_t *placed;       /* items put down so far, by offset */
 	size_t nplaced;
 } Pack;
 
+/* May both be in use at one time? */
 static bool
-meet(const Item *a, const Item *b)
+meet(const Pack *k, uint32_t i, uint32_t j)
 {
-	return a->first <= b->last && b->first <= a->last;
+	const Item *a = &k->item[i], *b = &k->item[j];
+
+	return k->apart ? !bit_is(k->apart[i], j) : a->first <= b->last && b->first <= a->last;
 }
 
 /* The smallest gap between those alive with it that it fits into; `lowest`: the first one. */
@@ -111,7 +119,7 @@ put_down(Pack *k, uint32_t i, bool lowest)
 	for (size_t j = 0; j < k->nplaced; j++) {
 		const Item *o = &k->item[k->placed[j]];
 
-		if (!meet(it, o))
+		if (!meet(k, i, k->placed[j]))
 			continue;
 
 		int64_t gap = o->offset - at;
@@ -233,19 +241,16 @@ improve(Arena *a, Pack *k, uint32_t *order, bool lowest, int64_t peak, int64_t b
 /* An order to put items down in, and where that ends. */
 typedef struct Start { uint32_t *order; bool lowest; int64_t peak; } Start;
 
-/* Offsets for all items; returns the peak.  The best start is not always the one that can be made
- * best, so the better half of them is improved. */
-static int64_t
-pack(Arena *a, PassCtx *cx, Pack *k, int64_t bound)
+static Compare *const compare[] = { by_size, by_area, by_length, by_first, by_last };
+enum { STARTS = 2 * COUNT(compare) };
+
+/* Starts, the best first, until one ends at `enough`; returns how many. */
+static size_t
+find_starts(Arena *a, Pack *k, int64_t enough, Start *start)
 {
-	static Compare *const compare[] = { by_size, by_area, by_length, by_first, by_last };
-	enum { STARTS = 2 * COUNT(compare) };
-	Start start[STARTS];
-	int64_t first_try;
 	size_t n = 0;
 
-	k->placed = NEWN(a, uint32_t, k->n + 1);
-	while (n < STARTS && (n == 0 || start[0].peak > bound)) {
+	while (n < STARTS && (n == 0 || start[0].peak > enough)) {
 		Start s = { .order = NEWN(a, uint32_t, k->n + 1), .lowest = n % 2 };
 		size_t at = n++;
 
@@ -255,7 +260,18 @@ pack(Arena *a, PassCtx *cx, Pack *k, int64_t bound)
 			start[at] = start[at - 1];
 		start[at] = s;
 	}
-	first_try = start[0].peak;
+	return n;
+}
+
+/* Offsets for all items; returns the peak.  The best start is not always the one that can be made
+ * best, so the better half of them is improved. */
+static int64_t
+pack(Arena *a, PassCtx *cx, Pack *k, int64_t bound)
+{
+	Start start[STARTS];
+	size_t n = find_starts(a, k, bound, start);
+	int64_t first_try = start[0].peak;
+
 	for (size_t i = 0; i < n / 2 && start[0].peak > bound; i++) {
 		start[i].peak = improve(a, k, start[i].order, start[i].lowest, start[i].peak, bound);
 		if (start[i].peak < start[0].peak)
@@ -264,6 +280,123 @@ pack(Arena *a, PassCtx *cx, Pack *k, int64_t bound)
 	if (start[0].peak < first_try)
 		pass_log(cx, "moving buffers about: %lld -> %lld bytes", (long long)first_try, (long long)start[0].peak);
 	return pack_all(k, start[0].order, start[0].lowest);
+}
+
+/* ---- room for work side by side ----------------------------------------------------------- */
+
+/* By step: those that have ended when it begins, if it waits only for what makes its operands and for all
+ * that stand more than `window` steps before it. */
+static uint64_t **
+find_before(Planner *p, size_t words, uint32_t window)
+{
+	const Graph *g = p->g;
+	uint32_t *step_of = NEWN(p->a, uint32_t, g->group.n);
+	uint64_t **before = NEWN(p->a, uint64_t *, g->sched.n);
+
+	for (uint32_t i = 0; i < g->sched.n; i++) {
+		const Touch *t = &p->live.touch[g->sched.p[i]];
+
+		step_of[g->sched.p[i]] = i;
+		before[i] = NEWN(p->a, uint64_t, words);
+		for (uint32_t j = 0; window < i && j < i - window; j++)
+			bit_set(before[i], j);
+		for (size_t k = 0; k < t->needs.n; k++) {
+			uint32_t j = step_of[t->needs.p[k]];
+
+			bit_set(before[i], j);
+			for (size_t w = 0; w < words; w++)
+				before[i][w] |= before[j][w];
+		}
+	}
+	return before;
+}
+
+/* By buffer: the steps that use it, and those that have ended whenever it is written.  One step more than
+ * there are stands for the end, when outputs are still used. */
+static void
+find_users(Planner *p, size_t words, uint64_t *const *before, uint64_t **used, uint64_t **ended)
+{
+	const Graph *g = p->g;
+
+	for (size_t b = 1; b < g->buf.n; b++) {
+		used[b] = NEWN(p->a, uint64_t, words);
+		ended[b] = NEWN(p->a, uint64_t, words);
+		memset(ended[b], 0xff, words * sizeof *ended[b]);
+		if (g->buf.p[b].group) {
+			uint32_t i = (uint32_t)g->buf.p[b].first;
+
+			bit_set(used[b], i);
+			memcpy(ended[b], before[i], words * sizeof *ended[b]);
+		}
+	}
+	for (uint32_t i = 0; i < g->sched.n; i++) {
+		const Touch *t = &p->live.touch[g->sched.p[i]];
+		uint32_t root = t->out, b;
+
+		while (p->root[root] != root)
+			root = p->root[root];
+		b = p->buf[root];
+		bit_set(used[b], i);
+		if (p->live.block.p[t->out].kept)
+			bit_set(used[b], (uint32_t)g->sched.n);
+		for (size_t w = 0; w < words; w++)
+			ended[b][w] &= before[i][w];
+		for (size_t k = 0; k < t->read.n; k++) {
+			for (root = t->read.p[k]; p->root[root] != root;)
+				root = p->root[root];
+			bit_set(used[p->buf[root]], i);
+		}
+	}
+}
+
+static bool
+is_subset(const uint64_t *a, const uint64_t *b, size_t words)
+{
+	for (size_t w = 0; w < words; w++)
+		if (a[w] & ~b[w])
+			return false;
+	return true;
+}
+
+static void
+find_apart(Planner *p, Pack *k, uint32_t window)
+{
+	size_t words = p->g->sched.n / 64 + 1, row = k->n / 64 + 1;
+	uint64_t **used = NEWN(p->a, uint64_t *, p->g->buf.n), **ended = NEWN(p->a, uint64_t *, p->g->buf.n);
+
+	find_users(p, words, find_before(p, words, window), used, ended);
+	k->apart = NEWN(p->a, uint64_t *, k->n + 1);
+	for (uint32_t i = 0; i < k->n; i++)
+		k->apart[i] = NEWN(p->a, uint64_t, row);
+	for (uint32_t i = 0; i < k->n; i++)
+		for (uint32_t j = 0; j < k->n; j++)
+			if (is_subset(used[k->item[i].buf], ended[k->item[j].buf], words)) {
+				bit_set(k->apart[i], j);
+				bit_set(k->apart[j], i);
+			}
+}
+
+/* Offsets that let launches run side by side, if that takes little more memory than one after the other. */
+static int64_t
+pack_beside(Planner *p, PassCtx *cx, Pack *k, int64_t peak)
+{
+	enum { SMALL = 32 << 20, MORE = 10 };           /* bytes that nobody misses; percent */
+	static const uint32_t windows[] = { UINT32_MAX, 64, 32, 16, 8, 4 };
+	int64_t most = MAX(SMALL, peak + peak * MORE / 100);
+
+	for (size_t i = 0; i < COUNT(windows); i++) {
+		Start start[STARTS];
+
+		find_apart(p, k, windows[i]);
+		find_starts(p->a, k, most, start);
+		if (start[0].peak <= most) {
+			pass_log(cx, "room for launches side by side, %u steps apart: %lld -> %lld bytes", windows[i],
+			         (long long)peak, (long long)start[0].peak);
+			return pack_all(k, start[0].order, start[0].lowest);
+		}
+	}
+	k->apart = NULL;
+	return -1;
 }
 
 /* ---- writing it down ---------------------------------------------------------------------- */
@@ -355,6 +488,7 @@ pass_plan(Graph *g, PassCtx *cx)
 	make_bufs(&p);
 
 	k.item = NEWN(p.a, Item, g->buf.n);
+	k.placed = NEWN(p.a, uint32_t, g->buf.n);
 	for (uint32_t b = 1; b < g->buf.n; b++) {
 		const Buf *f = &g->buf.p[b];
 
@@ -365,6 +499,13 @@ pass_plan(Graph *g, PassCtx *cx)
 	g->plan.peak = k.n ? pack(p.a, cx, &k, g->plan.bound) : 0;
 	for (size_t i = 0; i < k.n; i++)
 		g->buf.p[k.item[i].buf].offset = k.item[i].offset;
+	if (cx->beside && k.n) {
+		int64_t peak = pack_beside(&p, cx, &k, g->plan.peak);
+
+		for (size_t i = 0; i < k.n && peak >= 0; i++)
+			g->buf.p[k.item[i].buf].offset = k.item[i].offset;
+		g->plan.peak = peak >= 0 ? peak : g->plan.peak;
+	}
 	pass_log(cx, "%zu buffers, %zu outs over an operand; peak %lld, bound %lld (%+.2f %%)", k.n, merged,
 	         (long long)g->plan.peak, (long long)g->plan.bound,
 	         g->plan.bound ? 100.0 * (double)(g->plan.peak - g->plan.bound) / (double)g->plan.bound : 0);

@@ -117,6 +117,7 @@ planned(Graph *h, const PassCtx *cx)
 
 	quiet.a = h->a;
 	quiet.log = NULL;
+	quiet.beside = false;
 	for (const PassInfo *p = pass_named("split") + 1; p < pass_info + pass_count; p++)
 		if (!pass_run(h, &quiet, p, false, &changed, &err))
 			return -1;

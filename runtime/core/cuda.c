@@ -11,6 +11,9 @@
  * pinned buffer's size are copied from the caller's memory, which the driver does with a
  * buffer of its own.
  *
+ * Each lane of an entry is captured in a stream of its own, which begins where its phase begins and
+ * ends where that ends; an event tells one lane of a launch in another.
+ *
  * The primary context is shared in the process, so it is made current for each call and
  * put back; engines do not wait for one another, since each has a stream of its own.
  *
@@ -220,11 +223,11 @@ encode(Cuda *c, const y12e_entry *n, const y12e_tmap *t, CUtensorMap *m)
 
 /* early: it may begin while the launch before it ends */
 static y12_status
-launch_one(Cuda *c, const y12e_entry *n, const y12e_launch *l, bool early)
+launch_one(Cuda *c, const y12e_entry *n, const y12e_launch *l, CUstream stream, bool early)
 {
 	const y12e_kernel *k = &c->e->kernels[l->kernel];
 	CUlaunchAttribute attr[2] = { { .id = 0 } };
-	CUlaunchConfig config = { .shared = k->shared, .stream = c->stream, .attrs = attr };
+	CUlaunchConfig config = { .shared = k->shared, .stream = stream, .attrs = attr };
 	y12_status s;
 
 	memcpy(config.grid, k->grid, sizeof config.grid);
@@ -255,30 +258,137 @@ launch_one(Cuda *c, const y12e_entry *n, const y12e_launch *l, bool early)
 	return Y12_OK;
 }
 
-/* All launches into the stream that is being captured.  mark: NULL, or events to record before the first
- * and after each.  Without marks, the borders between phases are recorded. */
-static y12_status
-launch_all(Cuda *c, const y12e_entry *n, CUevent *mark, bool *border)
-{
-	/* Code for older ones does not wait for the launch before it. */
-	bool programmatic = c->code_sm >= 90 && c->sm >= 90, after_kernel = false;
-	uint32_t phase = Y12E_PRE;
-	y12_status s;
+/* The lanes of an entry while it is captured. */
+typedef struct Lanes {
+	uint32_t phase;
+	bool begun[Y12E_LANES];         /* in this phase */
+	bool kernel[Y12E_LANES];        /* the last in it is a kernel, and of this phase */
+} Lanes;
 
-	if (mark)
-		CUDA_TRY(c, EventRecordWithFlags, *mark++, c->stream, CU_RECORD_EXTERNAL);
+static CUstream
+stream_of(const Cuda *c, uint32_t lane)
+{
+	return lane ? c->side[lane - 1] : c->stream;
+}
+
+/* What comes next in one lane waits for all that is in another now. */
+static y12_status
+wait_lane(Cuda *c, uint32_t lane, uint32_t other)
+{
+	CUDA_TRY(c, EventRecord, c->fork, stream_of(c, other));
+	CUDA_TRY(c, StreamWaitEvent, stream_of(c, lane), c->fork, 0);
+	return Y12_OK;
+}
+
+static y12_status
+end_lanes(Cuda *c, Lanes *s)
+{
+	y12_status r;
+
+	for (uint32_t i = 1; i < Y12E_LANES; i++)       /* lane 0 is where they end */
+		if (s->begun[i] && (r = wait_lane(c, 0, i)))
+			return r;
+	memset(s->begun, 0, sizeof s->begun);
+	memset(s->kernel, 0, sizeof s->kernel);
+	return Y12_OK;
+}
+
+static y12_status
+begin_lane(Cuda *c, Lanes *s, uint32_t lane)
+{
+	if (lane && !s->begun[lane])
+		CUDA_TRY(c, StreamWaitEvent, stream_of(c, lane), c->begin, 0);
+	s->begun[lane] = true;
+	return Y12_OK;
+}
+
+/* One launch in its lane, behind those of others that it waits for; done[i]: an event for launch i, if somebody does. */
+static y12_status
+launch_in_lane(Cuda *c, const y12e_entry *n, const y12e_launch *l, Lanes *s, bool programmatic, CUevent done)
+{
+	CUstream stream;
+	y12_status r;
+
+	if ((r = begin_lane(c, s, l->lane)))
+		return r;
+	stream = stream_of(c, l->lane);
+	for (uint32_t i = 0; i < l->nwait; i++) {
+		uint32_t other = c->e->waits[l->wait + i];
+
+		/* those of the phase before have ended */
+		if (c->e->launches[n->launch + other].phase == s->phase)
+			CUDA_TRY(c, StreamWaitEvent, stream, c->done[other], 0);
+	}
+	/* such an edge goes from one kernel to the next; where others are waited for, too, all edges are whole */
+	if ((r = launch_one(c, n, l, stream, programmatic && s->kernel[l->lane] && !l->nwait &&
+	                    l->flags & Y12E_PROGRAMMATIC)))
+		return r;
+	s->kernel[l->lane] = true;
+	if (done)
+		CUDA_TRY(c, EventRecord, done, stream);
+	return Y12_OK;
+}
+
+/* Streams for the lanes of an entry, an event for each launch that another lane waits for. */
+static y12_status
+make_lanes(Cuda *c, const y12e_entry *n)
+{
 	for (uint32_t i = n->launch; i < n->launch + n->nlaunch; i++) {
 		const y12e_launch *l = &c->e->launches[i];
 
-		for (; !mark && phase < l->phase; after_kernel = false) {
-			border[++phase] = true;
-			CUDA_TRY(c, EventRecordWithFlags, c->border[phase], c->stream, CU_RECORD_EXTERNAL);
+		if (l->lane && !c->side[l->lane - 1])
+			CUDA_TRY(c, StreamCreate, &c->side[l->lane - 1], CU_NON_BLOCKING);
+		if (l->lane && !c->begin)
+			CUDA_TRY(c, EventCreate, &c->begin, 0);
+		if (l->lane && !c->fork)
+			CUDA_TRY(c, EventCreate, &c->fork, 0);
+		for (uint32_t k = 0; k < l->nwait; k++) {
+			CUevent *done = &c->done[c->e->waits[l->wait + k]];
+
+			if (!*done)
+				CUDA_TRY(c, EventCreate, done, 0);
 		}
-		if ((s = launch_one(c, n, l, programmatic && after_kernel && l->flags & Y12E_PROGRAMMATIC)))
+	}
+	return Y12_OK;
+}
+
+/* All launches, their lanes beside each other.  The borders between phases are recorded. */
+static y12_status
+launch_lanes(Cuda *c, const y12e_entry *n, bool programmatic, bool *border)
+{
+	Lanes s = { .phase = Y12E_PRE };
+	y12_status r;
+
+	if (c->begin)
+		CUDA_TRY(c, EventRecord, c->begin, c->stream);
+	for (uint32_t i = 0; i < n->nlaunch; i++) {
+		const y12e_launch *l = &c->e->launches[n->launch + i];
+
+		while (s.phase < l->phase) {
+			if ((r = end_lanes(c, &s)))
+				return r;
+			border[++s.phase] = true;
+			CUDA_TRY(c, EventRecordWithFlags, c->border[s.phase], c->stream, CU_RECORD_EXTERNAL);
+			if (c->begin)
+				CUDA_TRY(c, EventRecord, c->begin, c->stream);
+		}
+		if ((r = launch_in_lane(c, n, l, &s, programmatic, c->done[i])))
+			return r;
+	}
+	return end_lanes(c, &s);
+}
+
+/* All launches one after the other, an event to record before the first and after each. */
+static y12_status
+launch_marked(Cuda *c, const y12e_entry *n, CUevent *mark)
+{
+	y12_status s;
+
+	CUDA_TRY(c, EventRecordWithFlags, *mark++, c->stream, CU_RECORD_EXTERNAL);
+	for (uint32_t i = n->launch; i < n->launch + n->nlaunch; i++) {
+		if ((s = launch_one(c, n, &c->e->launches[i], c->stream, false)))
 			return s;
-		after_kernel = !mark;
-		if (mark)
-			CUDA_TRY(c, EventRecordWithFlags, *mark++, c->stream, CU_RECORD_EXTERNAL);
+		CUDA_TRY(c, EventRecordWithFlags, *mark++, c->stream, CU_RECORD_EXTERNAL);
 	}
 	return Y12_OK;
 }
@@ -290,8 +400,11 @@ capture(Cuda *c, const y12e_entry *n, CUevent *mark, bool *border, CUgraphExec *
 	y12_status s;
 	CUresult r;
 
+	if ((s = make_lanes(c, n)))
+		return s;
 	CUDA_TRY(c, StreamBeginCapture, c->stream, CU_CAPTURE_THREAD_LOCAL);
-	s = launch_all(c, n, mark, border);
+	/* Code for older ones does not wait for the launch before it. */
+	s = mark ? launch_marked(c, n, mark) : launch_lanes(c, n, c->code_sm >= 90 && c->sm >= 90, border);
 	r = cu.StreamEndCapture(c->stream, &graph);     /* after an error too, to free the stream */
 	if (r && !s)
 		s = cuda_fail(c, r, "cuStreamEndCapture");
@@ -309,13 +422,17 @@ capture_entries(Cuda *c)
 	uint32_t most = 1;
 	y12_status s;
 
+	for (uint64_t i = 0; i < e->h.entries.count; i++)
+		c->ndone = e->entries[i].nlaunch > c->ndone ? e->entries[i].nlaunch : c->ndone;
+
 	for (uint64_t i = 0; i < e->h.kernels.count; i++)
 		most = e->kernels[i].narg > most && e->kernels[i].narg <= e->h.args.count ? e->kernels[i].narg : most;
 	c->addr = calloc(most, sizeof *c->addr);
 	c->param = calloc(most, sizeof *c->param);
 	c->tmap = aligned_alloc(_Alignof(CUtensorMap), most * sizeof *c->tmap);
 	c->entry = calloc(e->h.entries.count + 1, sizeof *c->entry);
-	if (!c->addr || !c->param || !c->tmap || !c->entry)
+	c->done = calloc(c->ndone + 1, sizeof *c->done);
+	if (!c->addr || !c->param || !c->tmap || !c->entry || !c->done)
 		return y12_fail(c->e, Y12_NOMEMORY, "out of memory");
 	for (uint64_t i = 0; i < e->h.entries.count; i++)
 		if ((s = capture(c, &e->entries[i], NULL, c->entry[i].border, &c->entry[i].graph)))
@@ -365,6 +482,16 @@ cuda_close(y12_engine *e)
 		for (int p = Y12E_NET; p <= Y12E_POST; p++)
 			if (c->border[p])
 				cu.EventDestroy(c->border[p]);
+		for (int k = 0; k < Y12E_LANES - 1; k++)
+			if (c->side[k])
+				cu.StreamDestroy(c->side[k]);
+		for (uint32_t i = 0; c->done && i < c->ndone; i++)
+			if (c->done[i])
+				cu.EventDestroy(c->done[i]);
+		if (c->begin)
+			cu.EventDestroy(c->begin);
+		if (c->fork)
+			cu.EventDestroy(c->fork);
 		if (c->start)
 			cu.EventDestroy(c->start);
 		if (c->end)
@@ -390,6 +517,7 @@ cuda_close(y12_engine *e)
 	free(c->addr);
 	free(c->param);
 	free(c->tmap);
+	free(c->done);
 	free(c->entry);
 	free(c);
 }

@@ -61,6 +61,7 @@ enum {
 	CUDA_ERROR_NOT_FOUND = 500,
 	CUDA_ERROR_ILLEGAL_ADDRESS = 700,
 	CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED = 900,
+	CUDA_ERROR_STREAM_CAPTURE_UNJOINED = 904,
 	CUDA_ERROR_UNKNOWN = 999,
 
 	CU_MAJOR = 75, CU_MINOR = 76, CU_SHARED_OPTIN = 97,     /* device attributes */
@@ -101,6 +102,9 @@ typedef struct Cuda {
 	char code[200];
 
 	CUstream stream;
+	CUstream side[Y12E_LANES - 1];  /* the other lanes of a graph are captured here; made when there are some */
+	CUevent begin, fork, *done;     /* of a phase; of a lane, for another to wait; by launch of an entry, likewise */
+	uint32_t ndone;
 	CUdeviceptr arena, consts;
 	CUdeviceptr input;              /* per entry: its dims, then its inputs; they share the memory */
 	uint64_t *slot, *room;          /* one for each tensor: an input's offset there, and its bytes */

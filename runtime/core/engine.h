@@ -56,6 +56,7 @@ struct y12_engine {
 	const y12e_kernel *kernels;
 	const y12e_meta *metas;
 	const y12e_tmap *tmaps;
+	const uint32_t *waits;
 	const uint8_t *consts;
 
 	int64_t (*dims)[Y12_MAX_RANK];  /* one for each tensor: sizes in this run */

@@ -1,6 +1,6 @@
 /* format.h -- the engine file, .y12e: one flat image that is mapped and used in place.
  *
- *     header | sections: strings, tensors, entries, launches, args, kernels, meta, tmaps | code | consts
+ *     header | sections: strings, tensors, entries, launches, args, kernels, meta, tmaps, waits | code | consts
  *
  * Little-endian; every record a multiple of 8 bytes; every reference an index or an
  * offset that the reader checks.  The header's checksum (of everything after the
@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define Y12E_MAGIC "Y12ENGN\n"
-enum { Y12E_VERSION = 2, Y12E_PAGE = 4096, Y12E_ALIGN = 64, Y12E_RANK = 6 };
+enum { Y12E_VERSION = 3, Y12E_PAGE = 4096, Y12E_ALIGN = 64, Y12E_RANK = 6 };
 
 typedef struct y12e_range { uint64_t offset, count; } y12e_range;      /* bytes from the start; records */
 
@@ -38,6 +38,7 @@ typedef struct y12e_header {
 	y12e_range codes;       /* y12e_code: one a target */
 	y12e_range consts;      /* count: bytes */
 	y12e_range tmaps;       /* y12e_tmap */
+	y12e_range waits;       /* uint32_t */
 } y12e_header;
 
 /* An input or output of an entry. */
@@ -64,10 +65,12 @@ typedef struct y12e_launch {
 	uint32_t layer;         /* string: path of the layer it works for */
 	uint32_t phase;         /* Y12E_PRE, Y12E_NET, Y12E_POST */
 	uint32_t flags;         /* Y12E_PROGRAMMATIC */
+	uint32_t lane;          /* it runs behind those before it in its lane … */
+	uint32_t wait, nwait;   /* … and behind these, which stand before it in the entry: numbers from its first launch on */
 } y12e_launch;
 enum { Y12E_PRE, Y12E_NET, Y12E_POST };
 /* The launch may begin while the one before it ends: its kernel waits for that one itself. */
-enum { Y12E_PROGRAMMATIC = 1 };
+enum { Y12E_PROGRAMMATIC = 1, Y12E_LANES = 32 };
 
 typedef struct y12e_arg {
 	uint32_t kind;          /* Y12E_ARENA … */

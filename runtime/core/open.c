@@ -117,7 +117,7 @@ static const char *
 check(y12_engine *e)
 {
 	const y12e_header *h = &e->h;
-	uint64_t nstr = h->strings.count, launches = 0, args = 0;
+	uint64_t nstr = h->strings.count, launches = 0, args = 0, waits = 0;
 	const char *wrong;
 
 	if (h->reserved)
@@ -141,6 +141,8 @@ check(y12_engine *e)
 		return "code table";
 	if (!inside(e, h->tmaps, sizeof(y12e_tmap), 8))
 		return "tensor maps";
+	if (!inside(e, h->waits, sizeof(uint32_t), 8))
+		return "waits";
 	if (!inside(e, h->consts, 1, Y12E_ALIGN))
 		return "constants";
 	if (h->arena_bytes > (uint64_t)1 << 46)
@@ -153,6 +155,7 @@ check(y12_engine *e)
 	e->kernels = (const void *)(e->image + h->kernels.offset);
 	e->metas = (const void *)(e->image + h->metas.offset);
 	e->tmaps = (const void *)(e->image + h->tmaps.offset);
+	e->waits = (const void *)(e->image + h->waits.offset);
 	e->consts = e->image + h->consts.offset;
 
 	for (uint64_t i = 0; i < h->metas.count; i++)
@@ -207,8 +210,14 @@ check(y12_engine *e)
 			    l->narg != e->kernels[l->kernel].narg)
 				return "a launch";
 			args += l->narg;
-			if (args > h->args.count)
+			waits += l->nwait;
+			if (args > h->args.count || waits > h->waits.count)
 				return "a launch";
+			if (l->lane >= Y12E_LANES || l->wait > h->waits.count || l->nwait > h->waits.count - l->wait)
+				return "a launch's lane";
+			for (uint32_t k = l->wait; k < l->wait + l->nwait; k++)
+				if (e->waits[k] >= j - n->launch)
+					return "what a launch waits for";
 			for (uint32_t k = l->arg; k < l->arg + l->narg; k++) {
 				const y12e_arg *a = &e->args[k];
 				uint64_t limit;

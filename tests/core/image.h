@@ -79,6 +79,7 @@ typedef struct Image {
 	y12e_entry entry[2];
 	y12e_launch launch[2];
 	y12e_arg arg[ARGS];
+	uint32_t wait[2];
 	y12e_kernel kernel[2];
 	y12e_meta meta[2];
 	y12e_code code[2];
@@ -133,6 +134,7 @@ image_new(void)
 	im->h.kernels = (y12e_range){ offsetof(Image, kernel), 2 };
 	im->h.metas = (y12e_range){ offsetof(Image, meta), 2 };
 	im->h.codes = (y12e_range){ offsetof(Image, code), 2 };
+	im->h.waits = (y12e_range){ offsetof(Image, wait), 1 };
 	im->h.consts = (y12e_range){ offsetof(Image, consts), sizeof im->consts };
 
 	im->tensor[0] = (y12e_tensor){ image_text(im, "x"), Y12_I32, 1, 0, { COUNT_X }, 0 };
@@ -142,8 +144,8 @@ image_new(void)
 	im->tensor[4] = (y12e_tensor){ image_text(im, "dims"), Y12_I64, 1, Y12E_OUTPUT, { 3 }, 64 };
 	im->entry[0] = (y12e_entry){ image_text(im, "add"), 0, 0, 3, 0, 1 };
 	im->entry[1] = (y12e_entry){ image_text(im, "shape"), 0, 3, 2, 1, 1 };
-	im->launch[0] = (y12e_launch){ 0, 0, 3, image_text(im, "model.0"), Y12E_NET, 0 };
-	im->launch[1] = (y12e_launch){ 1, 3, 2, 0, Y12E_PRE, 0 };
+	im->launch[0] = (y12e_launch){ 0, 0, 3, image_text(im, "model.0"), Y12E_NET, 0, 0, 0, 0 };
+	im->launch[1] = (y12e_launch){ 1, 3, 2, 0, Y12E_PRE, 0, 0, 0, 0 };
 	im->arg[0] = (y12e_arg){ Y12E_INPUT, 0, 0, 4 * COUNT_X };
 	im->arg[1] = (y12e_arg){ Y12E_INPUT, 1, 0, 4 };
 	im->arg[2] = (y12e_arg){ Y12E_ARENA, 0, 0, 4 * COUNT_X };

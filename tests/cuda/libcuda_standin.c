@@ -38,6 +38,8 @@ typedef enum Kind { ALLOC, PINNED, MODULE, FUNCTION, STREAM, EVENT, GRAPH, EXEC,
 
 typedef struct Object Object;
 
+typedef VEC(uint32_t) Set;              /* of ops of a graph */
+
 typedef enum OpKind { OP_launch, OP_to_device, OP_to_host, OP_event } OpKind;
 typedef struct Op {
 	OpKind kind;
@@ -46,6 +48,7 @@ typedef struct Op {
 	CUdeviceptr device;
 	void *host;
 	size_t bytes;
+	Set behind;                     /* in a graph: ops that run before it */
 } Op;
 
 struct Object {
@@ -60,7 +63,9 @@ struct Object {
 	int dynamic;                    /* FUNCTION: shared memory it may ask for */
 	double time;                    /* EVENT: -1: never */
 	VEC(Op) op;                     /* STREAM, GRAPH, EXEC */
-	Object *capture;                /* STREAM: a GRAPH */
+	Object *capture;                /* STREAM: a GRAPH; EVENT: that it was recorded in */
+	Set tail;                       /* STREAM, EVENT: ops of it that whatever comes next runs behind */
+	bool branch;                    /* STREAM: captured since it waited for an event */
 	const void *data;               /* LINK */
 	char *log;
 	size_t log_bytes;
@@ -294,6 +299,7 @@ static const struct { CUresult r; const char *name, *text; } errors[] = {
 	{ CUDA_ERROR_NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found" },
 	{ CUDA_ERROR_ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered" },
 	{ CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", "not permitted when capturing" },
+	{ CUDA_ERROR_STREAM_CAPTURE_UNJOINED, "CUDA_ERROR_STREAM_CAPTURE_UNJOINED", "work of a branch is not waited for" },
 	{ CUDA_ERROR_UNKNOWN, "CUDA_ERROR_UNKNOWN", "unknown error" },
 };
 
@@ -582,10 +588,29 @@ drain_all(void)
 }
 
 static void
+add_tail(Set *to, const Set *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		size_t k = 0;
+
+		while (k < to->n && to->p[k] != from->p[i])
+			k++;
+		if (k == to->n)
+			vec_push(arena, to, from->p[i]);
+	}
+}
+
+static void
 queue(Object *stream, Op op)
 {
 	Object *to = stream->capture ? stream->capture : stream;
 
+	op.behind = (Set){ 0 };
+	if (stream->capture) {
+		add_tail(&op.behind, &stream->tail);
+		stream->tail.n = 0;
+		vec_push(arena, &stream->tail, (uint32_t)to->op.n);
+	}
 	vec_push(arena, &to->op, op);
 }
 
@@ -837,7 +862,7 @@ cuLaunchKernelEx(const CUlaunchConfig *c, CUfunction f, void **param, void **ext
 		const CUlaunchAttribute *a = &c->attrs[i];
 
 		if (a->id == CU_ATTR_PROGRAMMATIC) {
-			NEED(s->capture && s->capture->op.n && s->capture->op.p[s->capture->op.n - 1].kind == OP_launch,
+			NEED(s->capture && s->tail.n == 1 && s->capture->op.p[s->tail.p[0]].kind == OP_launch,
 			     CUDA_ERROR_INVALID_VALUE);
 			early++;
 			continue;
@@ -871,7 +896,42 @@ cuStreamBeginCapture_v2(CUstream s, int mode)
 	NEED((o = object(STREAM, s)), CUDA_ERROR_INVALID_HANDLE);
 	NEED(!o->capture && mode >= 0 && mode <= 2, CUDA_ERROR_INVALID_VALUE);
 	o->capture = new_object(GRAPH);
+	o->tail.n = 0;
 	return CUDA_SUCCESS;
+}
+
+/* Does op `late` run behind op `first`, or is it that one? */
+static bool
+runs_behind(const Object *graph, uint32_t late, uint32_t first)
+{
+	if (late == first)
+		return true;
+	for (size_t i = 0; i < graph->op.p[late].behind.n; i++)
+		if (graph->op.p[late].behind.p[i] >= first && runs_behind(graph, graph->op.p[late].behind.p[i], first))
+			return true;
+	return false;
+}
+
+/* Streams that joined the capture leave it; false: one has work that the first does not wait for. */
+static bool
+end_branches(const Object *first)
+{
+	bool joined = true;
+
+	for (Object *b = objects; b; b = b->next) {
+		if (b == first || b->kind != STREAM || b->capture != first->capture)
+			continue;
+		for (size_t i = 0; i < b->tail.n; i++) {
+			bool found = false;
+
+			for (size_t k = 0; k < first->tail.n && !found; k++)
+				found = runs_behind(first->capture, first->tail.p[k], b->tail.p[i]);
+			joined &= found;
+		}
+		b->capture = NULL;
+		b->branch = false;
+	}
+	return joined;
 }
 
 CUresult
@@ -882,13 +942,37 @@ cuStreamEndCapture(CUstream s, CUgraph *g)
 	CALL_BACK("cuStreamEndCapture");
 	NEED_CONTEXT();
 	NEED((o = object(STREAM, s)), CUDA_ERROR_INVALID_HANDLE);
-	NEED(o->capture, CUDA_ERROR_INVALID_VALUE);
-	if (call_.fault)
+	NEED(o->capture && !o->branch, CUDA_ERROR_INVALID_VALUE);
+	bool joined = end_branches(o);
+
+	if (call_.fault || !joined)
 		free_object(o->capture);
 	else
 		*g = (CUgraph)o->capture;
 	o->capture = NULL;
-	return call_.fault;
+	return call_.fault ? call_.fault : joined ? CUDA_SUCCESS : CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
+}
+
+/* Of the orders that a graph allows, one that is far from that of its making: of the ops that may run, the last. */
+static void
+put_in_order(const Object *graph, Object *to)
+{
+	bool *done = arena_alloc(arena, graph->op.n + 1);
+
+	memset(done, 0, graph->op.n);
+	while (to->op.n < graph->op.n) {
+		size_t i = graph->op.n;
+		bool ready = false;
+
+		while (!ready) {
+			i--;
+			ready = !done[i];
+			for (size_t k = 0; k < graph->op.p[i].behind.n; k++)
+				ready &= done[graph->op.p[i].behind.p[k]];
+		}
+		done[i] = true;
+		vec_push(arena, &to->op, graph->op.p[i]);
+	}
 }
 
 CUresult
@@ -901,8 +985,7 @@ cuGraphInstantiateWithFlags(CUgraphExec *x, CUgraph g, unsigned long long flags)
 	NEED((from = object(GRAPH, g)), CUDA_ERROR_INVALID_HANDLE);
 	NEED(flags == 0, CUDA_ERROR_INVALID_VALUE);
 	to = new_object(EXEC);
-	for (size_t i = 0; i < from->op.n; i++)
-		vec_push(arena, &to->op, from->op.p[i]);
+	put_in_order(from, to);
 	*x = (CUgraphExec)to;
 	return CUDA_SUCCESS;
 }
@@ -974,8 +1057,33 @@ cuEventRecord(CUevent v, CUstream s)
 	CALL("cuEventRecord");
 	NEED_CONTEXT();
 	NEED((o = object(EVENT, v)), CUDA_ERROR_INVALID_HANDLE);
-	NEED((to = object(STREAM, s)) && !to->capture, CUDA_ERROR_INVALID_HANDLE);
-	queue(to, (Op){ .kind = OP_event, .object = o });
+	NEED((to = object(STREAM, s)), CUDA_ERROR_INVALID_HANDLE);
+	o->capture = to->capture;
+	o->tail.n = 0;
+	if (to->capture)                /* edges, not a node */
+		add_tail(&o->tail, &to->tail);
+	else
+		queue(to, (Op){ .kind = OP_event, .object = o });
+	return CUDA_SUCCESS;
+}
+
+/* Only as lanes are captured. */
+CUresult
+cuStreamWaitEvent(CUstream s, CUevent v, unsigned flags)
+{
+	Object *o, *to;
+
+	CALL("cuStreamWaitEvent");
+	NEED_CONTEXT();
+	NEED((o = object(EVENT, v)), CUDA_ERROR_INVALID_HANDLE);
+	NEED((to = object(STREAM, s)) && o->capture && flags == 0, CUDA_ERROR_INVALID_VALUE);
+	NEED(!to->capture || to->capture == o->capture, CUDA_ERROR_INVALID_VALUE);
+	if (!to->capture) {
+		to->capture = o->capture;
+		to->branch = true;
+		to->tail.n = 0;
+	}
+	add_tail(&to->tail, &o->tail);
 	return CUDA_SUCCESS;
 }
 
