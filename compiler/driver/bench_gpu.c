@@ -339,7 +339,7 @@ print_json(Bench *b)
 	              "memory", (json_int_t)b->gpu.memory);
 	json_object_set_new(o, "ceilings", json_pack("{s:f, s:f, s:f}", "copy_bytes", b->top.bytes, "mma_flops", b->top.mma,
 	                    "wgmma_flops", b->top.wgmma));
-	json_object_set_new(o, "network", json_pack("{s:s, s:s*, s:s*, s:s*, s:s, s:s, s:b, s:s}", "model", b->s.path, "scale", scale,
+	json_object_set_new(o, "network", json_pack("{s:s, s:s*, s:s*, s:s*, s:s, s:s, s:b, s:b, s:s}", "model", b->s.path, "scale", scale,
 	                    "batch", batch, "frame", frame, "target", target_of(&b->co)->name, "precision",
 	                    precision_of(&b->co), "pdl", !b->co.no_pdl, "lanes", !b->co.no_lanes, "code", y12_device(b->eng, "code")));
 	json_object_set_new(o, "compile", stages);

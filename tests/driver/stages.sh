@@ -90,12 +90,17 @@ grep -q '^  group @[0-9]* chain ' "$tmp/out" && fail "there is no kernel for cha
 [ "$joined" -le $((apart - 20)) ] || fail "yolov12n: $joined launches with chains, $apart without"
 
 # tiles that were measured: a row that no group takes is of kernels that are no more
-want 0 "dump tile of yolov12n" "$y12" dump model=yolov12 scale=n batch=32 target=sm_90a entry=boxes stage=tile
+for scale in n s x; do
+	for batch in 1 32; do
+		want 0 "dump tile of yolov12$scale" "$y12" dump model=yolov12 scale=$scale batch=$batch target=sm_90a entry=boxes stage=tile
+		cat "$tmp/out"
+	done
+done >"$tmp/all"
 sed -n 's/^[^#].* = \([-0-9 ]*[0-9]\) *#.*/\1/p' "$src/compiler/target/tune/sm_90a.tune" |
 	sed -e 's/\( 0\)*$//' -e 's/ /,/g' | sort -u >"$tmp/tiles"
-[ "$(wc -l <"$tmp/tiles")" -ge 20 ] || fail "few tiles in sm_90a.tune"
+[ "$(wc -l <"$tmp/tiles")" -ge 100 ] || fail "few tiles in sm_90a.tune"
 while read -r tile; do
-	grep -q "tile={$tile[,}]" "$tmp/out" || fail "sm_90a.tune has the tile $tile, and no group of yolov12n takes it"
+	grep -q "tile={$tile[,}]" "$tmp/all" || fail "sm_90a.tune has the tile $tile, and no group of yolov12 n, s or x takes it"
 done <"$tmp/tiles"
 
 # without weights: shapes only
