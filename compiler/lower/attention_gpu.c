@@ -14,6 +14,9 @@
  * which random scores do in the first run of keys and hardly ever again.  So a usual run has no exchange between lanes
  * and shrinks nothing.  The KW partial results of a row meet in shared memory.
  *
+ * A depthwise convolution of the values may be in the group (passes/position.c): convolve() makes it of the V that is in
+ * shared memory, with the rows beside the window that the filter reaches, as more products on the matrix units.
+ *
  * A lane has of S the keys 2 q and 2 q + 1 (q = lane % 4), where tf32 wants those in places q and q + 4 of the depth:
  * there the keys are counted so, and V is read with 4-byte loads.
  *
@@ -34,6 +37,20 @@
 #include "lower/attention.h"
 #include "lower/attention_body.h"
 
+/* A depthwise convolution of the values, which the group adds or whatever it does with it: see convolve(). */
+typedef struct Local {
+	Val v;                  /* 0: there is none */
+	const Node *w;          /* weights [channels][1][R][S] */
+	Val bias;
+	int64_t r, s, ph, pw;
+	bool fits;              /* the kernel can have it */
+	int slots;              /* of a channel's weights in shared memory: taps, and zeros */
+	int64_t lead;           /* rows of values before those of the window */
+	int64_t none;           /* row of values that is zeros */
+	uint32_t bw, sw, sc;    /* weights; partial sums */
+	Reg on;                 /* this lane holds a weight that is not zero */
+} Local;
+
 /* log2 of how far a score may exceed the row's reference */
 static const double GROWS = 8;
 
@@ -53,6 +70,8 @@ typedef struct Att {
 	const Node *q, *k, *v;
 	uint32_t bq, bk, bv;
 	int64_t tokens, padded, d, dv, width, windows, heads;
+	int64_t rows;           /* of values in shared memory */
+	Local local;
 	double scale;
 	bool flat;
 	Reg n, window, head;
@@ -80,6 +99,48 @@ typedef struct Att {
 	Reg mixed;                      /* whether the mask must be looked at in the run at hand; 0: always */
 } Att;
 
+static int64_t
+taps_of(const Local *l)
+{
+	return l->r * l->s;
+}
+
+/* The convolution beside the attention, if there is one. */
+static void
+find_local(Att *a, const Graph *g, const Group *gr)
+{
+	enum { SIDE = 7 };
+	Local *l = &a->local;
+	const Node *root = graph_node(g, gr->root), *n;
+	const Type *t = &a->v->type;
+	int64_t quads;
+
+	graph_foreach(g, v) {
+		if (graph_node(g, v)->op != OP_conv2d || graph_node(g, v)->group != root->group || !root->group)
+			continue;
+		l->fits = !l->v;
+		l->v = v;
+	}
+	if (!l->v)
+		return;
+	n = graph_node(g, l->v);
+	l->w = graph_node(g, n->arg[1]);
+	l->bias = n->narg > 2 ? n->arg[2] : 0;
+	l->r = l->w->type.dim[2], l->s = l->w->type.dim[3];
+	l->ph = attr_ints(n, A_pad, 0, 0), l->pw = attr_ints(n, A_pad, 1, l->ph);
+	l->fits = l->fits && node_nhwc(n) && n->arg[0] == root->arg[2] && l->w->type.rank == 4 && l->w->type.dim[1] == 1 &&
+		l->w->type.dim[0] == t->dim[3] && attr_int(n, A_groups, 1) == t->dim[3] && l->w->type.dt == t->dt &&
+		(l->w->op == OP_const || l->w->op == OP_param) && a->bytes == 2 && l->r <= SIDE && l->s <= SIDE &&
+		l->r == 2 * l->ph + 1 && l->s == 2 * l->pw + 1;
+	for (int i = 0; i < 2; i++)
+		l->fits = l->fits && attr_ints(n, A_stride, i, 1) == 1 && attr_ints(n, A_dilation, i, 1) == 1;
+	/* an odd number of quads, so that the eight channels that a warp reads at a time lie in different banks */
+	quads = ceil_div(taps_of(l), 4) | 1;
+	l->slots = (int)(4 * quads);
+	/* one window is the picture, and around that there is nothing; multiples of 8 leave the swizzle of rows as it is */
+	l->lead = a->windows > 1 ? ceil_div(l->ph * a->width + l->pw, 8) * 8 : 0;
+}
+
 static Att
 attention_of(Gen *z, const Graph *g, const Group *gr)
 {
@@ -96,6 +157,7 @@ attention_of(Gen *z, const Graph *g, const Group *gr)
 	a.bytes = dtype_info[a.q->type.dt].bytes;
 	a.piece = 16 / a.bytes;
 	a.scale = attr_real(n, A_scale, 1 / __builtin_sqrt((double)a.d));
+	find_local(&a, g, gr);
 	return a;
 }
 
@@ -107,6 +169,11 @@ tile_of(Att *a, const int32_t *tile)
 	a->rw = tile[T_WARPS], a->kw = tile[T_KEY_WARPS], a->kb = tile[T_RUN], a->mq = tile[T_QUERIES] / 16;
 	a->blocks = tile[T_BLOCKS];
 	a->padded = ceil_div(a->tokens, a->kb) * a->kb;
+	a->rows = a->padded;
+	if (a->local.v) {
+		a->local.none = a->local.lead + MAX(a->padded, a->tokens + a->local.lead);
+		a->rows = a->local.none + 1;
+	}
 	a->tiles = ceil_div(a->tokens, 16 * a->mq);
 	a->turns = a->blocks * a->rw < a->tiles;
 	a->whole = a->tokens % (16 * a->mq) == 0 && (a->turns || a->blocks * a->rw == a->tiles);
@@ -115,7 +182,10 @@ tile_of(Att *a, const int32_t *tile)
 static int64_t
 shared_bytes(const Att *a)
 {
-	return 2 * a->padded * a->d * a->bytes + (a->kw > 1 ? (int64_t)a->rw * a->kw * 16 * a->mq * (a->d + 2) * 4 : 0);
+	int64_t sums = a->kw > 1 ? (int64_t)a->rw * a->kw * 16 * a->mq * 4 : 0;
+
+	return (a->padded + a->rows) * a->d * a->bytes + sums * (a->d + 2) +
+		(a->local.v ? a->d * a->local.slots * 4 + sums * a->d + 256 : 0);
 }
 
 /* registers of a thread, about */
@@ -142,7 +212,7 @@ units_fit(const Att *a, const Graph *g, const Target *t, const Group *gr)
 {
 	DType dt = a->q->type.dt;
 
-	return t->kind == TARGET_GPU && t->mma != MMA_NONE && a->dv == a->d &&
+	return t->kind == TARGET_GPU && t->mma != MMA_NONE && a->dv == a->d && (!a->local.v || a->local.fits) &&
 	       (dt == DT_F16 || (dt == DT_BF16 && t->has & GPU_BF16) ||
 	        (dt == DT_F32 && attr_find(graph_node(g, gr->root), A_math) && t->has & GPU_TF32)) && a->d % 16 == 0 && a->d <= 64;
 }
@@ -155,8 +225,10 @@ attention_key(Arena *arena, const Graph *g, const Target *t, const Group *gr)
 	/* a body's list of tiles is made for one choice of them */
 	if (!node_nhwc(graph_node(g, gr->root)) || !units_fit(&a, g, t, gr) || attr_body(graph_node(g, gr->root)))
 		return NULL;
-	return arena_printf(arena, "attention %s %" PRId64 " windows of %" PRId64 ", %" PRId64 " heads of %" PRId64,
-	                    a.bytes == 4 ? "tf32" : dtype_info[a.q->type.dt].name, a.q->type.dim[0] * a.windows, a.tokens, a.heads, a.d);
+	return arena_printf(arena, "attention %s %" PRId64 " windows of %" PRId64 ", %" PRId64 " heads of %" PRId64 "%s",
+	                    a.bytes == 4 ? "tf32" : dtype_info[a.q->type.dt].name, a.q->type.dim[0] * a.windows, a.tokens, a.heads, a.d,
+	                    a.local.v ? arena_printf(arena, " with %" PRId64 "x%" PRId64 " of %" PRId64 "%s", a.local.r, a.local.s,
+	                                             a.width, a.windows > 1 ? ", in windows" : "") : "");
 }
 
 /* No model: those near the usual choice come first. */
@@ -193,7 +265,7 @@ choose_attention_gpu(const Graph *g, const Target *t, Group *gr, int *pack)
 	int64_t items = a.q->type.dim[0] * a.windows * a.heads, tiles = ceil_div(a.tokens, 16), blocks;
 	int kb = a.tokens % 80 == 0 ? 80 : a.tokens % 64 == 0 || a.tokens > 64 ? 64 : 32, rw, kw = 1;
 
-	gr->ntile = T_COUNT;
+	gr->ntile = a.local.v ? 0 : T_COUNT;
 	memset(gr->tile, 0, sizeof gr->tile);
 	if (!units_fit(&a, g, t, gr))
 		return;
@@ -218,6 +290,7 @@ choose_attention_gpu(const Graph *g, const Target *t, Group *gr, int *pack)
 	}
 	if (!tile_fits(&a, t, (int32_t[]){ rw, 16, kb, kw, (int32_t)blocks }))
 		return;
+	gr->ntile = T_COUNT;
 	gr->tile[T_WARPS] = rw;
 	gr->tile[T_QUERIES] = 16;
 	gr->tile[T_RUN] = kb;
@@ -276,6 +349,23 @@ in_row(Att *a, Reg row, Reg chunk)
 	return k_muli(b, k_op(b, K_xor, chunk, s, 0), a->piece);
 }
 
+/* the values, with those beside the window that a convolution sees; outside the picture are zeros */
+static void
+copy_values(Att *a)
+{
+	KBuild *b = a->b;
+	int threads = 32 * a->rw * a->kw, chunks = (int)a->d / a->piece;
+	int64_t pixels = a->q->type.dim[1] * a->width;
+	Reg i = k_for(b, k_axis(b, KAXIS_THREAD_X), k_ix(b, a->rows * chunks), threads);
+	Reg row = k_op(b, K_div, i, k_ix(b, chunks), 0), chunk = k_sub(b, i, k_muli(b, row, chunks));
+	Reg t = k_addi(b, k_add(b, a->token0, row), -a->local.lead), ok = gen_inside(b, t, pixels);
+
+	ok = k_op(b, K_and, ok, k_op(b, K_lt, row, k_ix(b, a->local.none), 0), 0);
+	k_cp_async(b, a->sv, k_add(b, k_muli(b, row, a->d), in_row(a, row, chunk)), a->bv,
+	           token_index(a, a->v, t, k_add(b, a->head0, k_muli(b, chunk, a->piece))), a->piece, ok);
+	k_close(b);
+}
+
 /* begins to copy all K and V; rows that do not exist are zeros */
 static void
 copy_keys(Att *a)
@@ -290,10 +380,12 @@ copy_keys(Att *a)
 	ok = a->padded == a->tokens ? k_int(b, KS_I1, 1) : k_op(b, K_lt, row, k_ix(b, a->tokens), 0);
 	t = k_add(b, a->token0, a->padded == a->tokens ? row : k_op(b, K_min, row, k_ix(b, a->tokens - 1), 0));
 	to = k_add(b, k_muli(b, row, a->d), in_row(a, row, chunk));
-	for (int w = 0; w < 2; w++)
+	for (int w = 0; w < (a->local.v ? 1 : 2); w++)
 		k_cp_async(b, w ? a->sv : a->sk, to, w ? a->bv : a->bk,
 		           token_index(a, w ? a->v : a->k, t, k_add(b, a->head0, k_muli(b, chunk, a->piece))), a->piece, ok);
 	k_close(b);
+	if (a->local.v)
+		copy_values(a);
 	k_sync(b, K_cp_commit, 0);
 }
 
@@ -349,7 +441,7 @@ lane_numbers(Att *a)
 		a->at_k[k] = k_add(b, k_muli(b, row, a->d), in_row(a, low3, k_addi(b, mid, 2 * k)));
 	}
 	for (int d = 0; d < a->wide / 2 && a->bytes == 2; d++) {
-		row = k_add(b, low3, k_muli(b, mid, 8));
+		row = k_addi(b, k_add(b, low3, k_muli(b, mid, 8)), a->local.lead);
 		a->at_v[d] = k_add(b, k_muli(b, row, a->d), in_row(a, low3, k_addi(b, high, 2 * d)));
 	}
 	/* tf32: channel 8 d + g of key 2 q + i */
@@ -706,6 +798,112 @@ run_of_list(Att *a, Reg at)
 	run_of_keys(a, k_sub(b, entry, flag));
 }
 
+/* ---- the convolution of the values ------------------------------------------------------------
+ *
+ * A depthwise filter's tap is a product with a diagonal matrix: sum[16 pixels][8 channels] += V[pixels, moved][channels]
+ * diag(w).  Two taps are the depth of one product, and its sums lie as those of O do.
+ *
+ *     A = V[p + tap 1][c .. c + 8) | V[p + tap 2][c .. c + 8)          one ldmatrix, lane by lane a row of either
+ *     B = diag(w[tap 1]) over diag(w[tap 2])                           a lane in four has a weight of each
+ *
+ * Weights lie in shared memory as B wants them: [channel][tap] pairs of which one is the weight and one 0.  Where a tap
+ * is outside the picture the lane reads a row of zeros. */
+
+static void
+copy_weights(Att *a)
+{
+	KBuild *b = a->b;
+	Local *l = &a->local;
+	KType one = kt(kscalar_of(a->v->type.dt), 1);
+	Reg i, c, t, col, row, odd, x, zero = k_real(b, one, 0);
+
+	i = k_for(b, k_axis(b, KAXIS_THREAD_X), k_ix(b, a->d * l->slots), 32 * a->rw * a->kw);
+	c = k_op(b, K_div, i, k_ix(b, l->slots), 0);
+	t = k_sub(b, i, k_muli(b, c, l->slots));
+	col = k_op(b, K_div, t, k_ix(b, l->r), 0);
+	row = k_sub(b, t, k_muli(b, col, l->r));
+	x = k_load_if(b, l->bw, k_add(b, k_muli(b, k_add(b, a->head0, c), taps_of(l)), k_add(b, k_muli(b, row, l->s), col)), 1,
+	              k_op(b, K_lt, t, k_ix(b, taps_of(l)), 0));
+	odd = k_op(b, K_ne, k_op(b, K_and, c, k_ix(b, 1), 0), k_ix(b, 0), 0);
+	k_store(b, l->sw, k_muli(b, i, 2), k_join(b, k_select(b, odd, zero, x), k_select(b, odd, x, zero)));
+	k_close(b);
+	l->on = k_op(b, K_eq, k_op(b, K_shr, a->g, k_ix(b, 1), 0), a->quad, 0);
+}
+
+/* Taps are counted by columns, so that most pairs of them are one above the other, and inside the picture's sides together.
+ * Where this lane's row of V is for taps k and k + 1 (lanes from 16 on) of the pixel at row t and column x. */
+static Reg
+row_of_tap(Att *a, int64_t k, Reg t, Reg x, Reg second)
+{
+	KBuild *b = a->b;
+	const Local *l = &a->local;
+	int64_t k1 = MIN(k + 1, taps_of(l) - 1);        /* the weight of one that is not there is 0 */
+	int64_t dy = k % l->r - l->ph, dx = k / l->r - l->pw, dy1 = k1 % l->r - l->ph, dx1 = k1 / l->r - l->pw;
+	Reg row = k_add(b, t, k_muli(b, second, (dy1 - dy) * a->width + dx1 - dx)), ok = 0;
+
+	row = k_addi(b, row, dy * a->width + dx + l->lead);
+	if (dx || dx1)
+		ok = gen_inside(b, k_addi(b, k_add(b, x, k_muli(b, second, dx1 - dx)), dx), a->width);
+	if (a->windows == 1 && (dy || dy1)) {
+		Reg in = gen_inside(b, row, a->tokens);
+
+		ok = ok ? k_op(b, K_and, ok, in, 0) : in;
+	}
+	return ok ? k_select(b, ok, row, k_ix(b, l->none)) : row;
+}
+
+/* sum[j] += what the filter's taps first .. first + 3, and every step further, make of 16 tokens from t0 on and channels
+ * from 8 j on */
+static void
+convolve(Att *a, Reg t0, int first, int step, const Reg *sum)
+{
+	KBuild *b = a->b;
+	const Local *l = &a->local;
+	KScalar half = kscalar_of(a->v->type.dt);
+	int chunks = (int)a->d / a->piece;
+	bool swizzled = (chunks & (chunks - 1)) == 0;
+	Reg second = k_op(b, K_shr, a->lane, k_ix(b, 4), 0), t = k_add(b, t0, k_op(b, K_and, a->lane, k_ix(b, 15), 0)), x, w[8];
+
+	if (!a->whole)
+		t = k_op(b, K_min, t, k_ix(b, a->tokens - 1), 0);
+	x = k_op(b, K_rem, k_add(b, a->token0, t), k_ix(b, a->width), 0);
+	for (int64_t quad = 4 * first; quad < taps_of(l); quad += 4 * step) {
+		for (int j = 0; j < a->wide; j++)
+			w[j] = k_select(b, l->on, k_load(b, l->sw, k_addi(b, k_muli(b, a->g, 2 * l->slots), 2 * (8 * j * l->slots + quad)), 8),
+			                k_real(b, kt(half, 8), 0));
+		for (int64_t k = quad; k < MIN(quad + 4, taps_of(l)); k += 2) {
+			Reg row = row_of_tap(a, k, t, x, second), at = k_add(b, k_muli(b, row, a->d), in_row(a, row, k_ix(b, 0)));
+
+			for (int j = 0; j < a->wide; j++) {
+				/* chunks of a row differ in bits of their own */
+				Reg chunk = swizzled ? k_op(b, K_xor, at, k_ix(b, 8 * j), 0) : k_addi(b, at, 8 * j);
+
+				k_mma_to(b, sum[j], k_ldmatrix(b, a->sv, chunk, false), k_part(b, w[j], (int)(2 * (k - quad)), 4), sum[j]);
+			}
+		}
+	}
+}
+
+/* sums of the convolution for 16 tokens, from nothing or a bias on */
+static Reg *
+begin_sums(Att *a, bool bias)
+{
+	KBuild *b = a->b;
+	Reg *sum = NEWN(a->z->a, Reg, (size_t)a->wide);
+
+	for (int j = 0; j < a->wide; j++) {
+		Reg x = k_real(b, kt(KS_F32, 4), 0);
+
+		if (bias) {
+			x = k_cast(b, KS_F32, k_load(b, gen_buf(a->z, a->local.bias), k_addi(b, k_add(b, a->head0, k_muli(b, a->quad, 2)), 8 * j), 2));
+			x = k_join(b, x, x);
+		}
+		sum[j] = k_var(b, kt(KS_F32, 4));
+		k_mov_to(b, sum[j], x);
+	}
+	return sum;
+}
+
 static Reg
 inverse_of(Att *a, Reg sum)
 {
@@ -721,7 +919,13 @@ finish_rows(Att *a)
 {
 	KBuild *b = a->b;
 
-	for (int m = 0; m < a->mq; m++)
+	for (int m = 0; m < a->mq; m++) {
+		Reg *local = 0;
+
+		if (a->local.v) {
+			local = begin_sums(a, a->local.bias != 0);
+			convolve(a, k_addi(b, a->t0, 16 * m), 0, 1, local);
+		}
 		for (int h = 0; h < 2; h++) {
 			Reg row = k_add(b, a->t0, k_addi(b, a->g, 16 * m + 8 * h)), inv = inverse_of(a, a->part[m].sum[h]);
 
@@ -733,6 +937,7 @@ finish_rows(Att *a)
 				Coord c = out_coord(a, k_add(b, a->token0, row), k_add(b, a->head0, k_muli(b, a->quad, 2)), 2);
 
 				c.k[3] = j * 8;
+				a->z->given_value = local ? row_of(b, local[j], h) : 0;
 				gen_finish(a->z, &c, k_mul(b, row_of(b, a->part[m].o[j], h), k_splat(b, 2, inv)));
 			}
 			if (!a->whole) {
@@ -740,6 +945,30 @@ finish_rows(Att *a)
 				gen_forget_bases(a->z);
 			}
 		}
+	}
+}
+
+/* Each warp of a row takes some of the filter's taps. */
+static void
+convolve_partial(Att *a, Reg slot)
+{
+	KBuild *b = a->b;
+
+	for (int m = 0; m < a->mq; m++) {
+		Reg *sum = begin_sums(a, false);
+
+		for (int k = 0; k < a->kw; k++) {
+			k_if(b, k_op(b, K_eq, a->key_warp, k_ix(b, k), 0));
+			convolve(a, k_addi(b, a->t0, 16 * m), k, a->kw, sum);
+			k_close(b);
+		}
+		for (int h = 0; h < 2; h++) {
+			Reg r = k_add(b, k_muli(b, slot, 16 * a->mq), k_addi(b, a->g, 16 * m + 8 * h));
+
+			for (int j = 0; j < a->wide; j++)
+				k_store(b, a->local.sc, k_add(b, k_muli(b, r, a->d), k_addi(b, k_muli(b, a->quad, 2), j * 8)), row_of(b, sum[j], h));
+		}
+	}
 }
 
 /* each row has kw partial results, which meet in shared memory */
@@ -763,6 +992,8 @@ finish_partial(Att *a)
 			k_store(b, a->sm, k_addi(b, k_muli(b, r, 2), 1), p->sum[h]);
 			k_close(b);
 		}
+	if (a->local.v)
+		convolve_partial(a, slot);
 	k_sync(b, K_barrier, 0);
 
 	int64_t pieces = (int64_t)a->rw * rows * (a->d / 8);
@@ -789,6 +1020,18 @@ finish_partial(Att *a)
 		acc = k ? k_add(b, acc, ok) : ok;
 	}
 	acc = k_mul(b, acc, k_splat(b, 8, inverse_of(a, sum)));
+	if (a->local.v) {
+		Reg local = 0;
+
+		for (int k = 0; k < a->kw; k++) {
+			Reg x = k_load(b, a->local.sc, k_add(b, k_muli(b, k_addi(b, first, rows * k), a->d), c8), 8);
+
+			local = k ? k_add(b, local, x) : x;
+		}
+		if (a->local.bias)
+			local = k_add(b, local, k_cast(b, KS_F32, k_load(b, gen_buf(a->z, a->local.bias), k_add(b, a->head0, c8), 8)));
+		a->z->given_value = local;
+	}
 	gen_forget_bases(a->z);
 	Coord c = out_coord(a, k_add(b, a->token0, tq), k_add(b, a->head0, c8), 8);
 
@@ -805,12 +1048,18 @@ shared_buffers(Att *a, DType dt)
 	int64_t rows = (int64_t)a->rw * a->kw * 16 * a->mq;
 
 	a->sk = k_buffer(b, "sk", KSPACE_SHARED, dt, a->padded * a->d);
-	a->sv = k_buffer(b, "sv", KSPACE_SHARED, dt, a->padded * a->d);
+	a->sv = k_buffer(b, "sv", KSPACE_SHARED, dt, a->rows * a->d);
 	k_align(b, a->sk, 128);
 	k_align(b, a->sv, 128);
 	if (a->kw > 1) {
 		a->so = k_buffer(b, "so", KSPACE_SHARED, DT_F32, rows * a->d);
 		a->sm = k_buffer(b, "sm", KSPACE_SHARED, DT_F32, rows * 2);
+	}
+	if (a->local.v) {
+		a->local.sw = k_buffer(b, "sw", KSPACE_SHARED, dt, 2 * a->d * a->local.slots);
+		k_align(b, a->local.sw, 128);
+		if (a->kw > 1)
+			a->local.sc = k_buffer(b, "sc", KSPACE_SHARED, DT_F32, rows * a->d);
 	}
 }
 
@@ -928,13 +1177,18 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 		return lower_attention_plain(cx, group, out, err);
 	att = attention_of(z, cx->g, gr);
 	tile_of(a, gr->tile);
-	gen_begin(z, cx, group, arena_printf(cx->a, "attention_%" PRId64 "x%" PRId64 "_%" PRId64 "_%" PRId64 "_w%dx%d_%dx%d_%d",
-		a->windows, a->tokens, a->heads, a->d, a->rw, a->kw, 16 * a->mq, a->kb, a->blocks));
+	gen_begin(z, cx, group, arena_printf(cx->a, "attention_%" PRId64 "x%" PRId64 "_%" PRId64 "_%" PRId64 "_w%dx%d_%dx%d_%d%s",
+		a->windows, a->tokens, a->heads, a->d, a->rw, a->kw, 16 * a->mq, a->kb, a->blocks,
+		a->local.v ? arena_printf(cx->a, "_and%" PRId64 "x%" PRId64, a->local.r, a->local.s) : ""));
 	a->b = b = z->b;
 	a->flat = gen_flattens(cx->g, group, false);
 	a->bq = gen_buf(z, root->arg[0]);
 	a->bk = gen_buf(z, root->arg[1]);
 	a->bv = gen_buf(z, root->arg[2]);
+	if (a->local.v) {
+		a->local.bw = gen_buf(z, graph_node(cx->g, a->local.v)->arg[1]);
+		z->given = a->local.v;
+	}
 	shared_buffers(a, a->q->type.dt);
 	k_threads(b, 32 * a->rw * a->kw, 1, 1);
 	k_grid(b, a->blocks, a->windows * a->heads, a->q->type.dim[0]);
@@ -955,6 +1209,10 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 	a->tile = k_add(b, k_muli(b, k_axis(b, KAXIS_BLOCK_X), a->rw), a->row_warp);
 	a->t0 = k_muli(b, a->tile, 16 * a->mq);
 	lane_numbers(a);
+	if (a->local.v) {       /* which no launch makes */
+		copy_weights(a);
+		k_sync(b, K_grid_wait, 0);
+	}
 	copy_keys(a);
 	begin_parts(a);
 	begin_body(a, root);

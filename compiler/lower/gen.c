@@ -770,7 +770,8 @@ gen_flattens(const Graph *g, uint32_t id, bool pictures)
 		return false;
 	for (Val v = 1; v < g->node.n; v++) {
 		const Node *n = graph_node(g, v);
-		bool step = gr->family == FAM_chain && (n->op == OP_conv2d || n->op == OP_concat);
+		bool step = (gr->family == FAM_chain && (n->op == OP_conv2d || n->op == OP_concat)) ||
+			(gr->family == FAM_attention && n->op == OP_conv2d);
 
 		if (n->op == OP_none || n->group != id || n->keep != KEEP_GROUP)
 			continue;
@@ -780,7 +781,7 @@ gen_flattens(const Graph *g, uint32_t id, bool pictures)
 			const Node *x = graph_node(g, n->arg[i]);
 
 			if (step || (v == gr->root && i > 0))
-				continue;       /* weights and bias; of a chain, what chain.c copies itself */
+				continue;       /* weights and bias; of a chain, what chain.c copies itself; values of an attention */
 			if (x->group != id && (!gen_is_flat(g, n->arg[i], pictures) ||
 			    (pictures && batch > 1 && type_count(&x->type) > 1 && x->type.dim[1] * x->type.dim[2] > 1 &&
 			     x->type.dim[0] != batch)))

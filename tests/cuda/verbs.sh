@@ -82,7 +82,7 @@ says '^[0-9]+ shapes, [0-9]+ tiles tried'
 grep -q '^# yolo12c tune sm_80; Stand-in 0$' a.tune || fail "the head of the table: $(head -n 1 a.tune)"
 grep -q '^conv f16 1x1s1,1p0,0 g1 1x8x8x32 -> 8x8x32 = [0-9]' a.tune || fail "the rows: $(cat a.tune)"
 grep -q '^chain f16 3x3s2,2p1,1 1x16x16xm144 -> 32 -> 96 = [0-9]' a.tune || fail "the rows: $(cat a.tune)"
-grep -q '^attention f16 4 windows of 16, 1 heads of 32 = ' a.tune || fail "the rows: $(cat a.tune)"
+grep -q '^attention f16 4 windows of 16, 1 heads of 32 with 5x5 of 8, in windows = ' a.tune || fail "the rows: $(cat a.tune)"
 printf '%s\n' 'conv f16 1x1s1,1p0,0 g1 1x8x8x32 -> 8x8x32 = 64 16 32 2 4 1 0 0' \
 	'chain f16 3x3s2,2p1,1 1x16x16xm144 -> 32 -> 96 = 32 2 3 1 0 0 0 0' >b.tune
 YOLO12C_TUNE=b.tune on 0 "$y12" run "$tiny" weights=random entry=forward device=0 input=random compare=ref.npy tol=2e-3

@@ -12,6 +12,7 @@
  *                    # half 4e-3             greatest ||difference|| / ||expected|| in f16 and tf32, whose fractions have 10 bits, default 2e-3
  *                    # slow                  too much work for the interpreter
  *                    # chain 16 1 4 1      a tile for its chains, which there must be then (in f16)
+ *                    # together            the convolution of an attention's values is in its kernel (in f16)
  *                    # same                  with chains every bit is as without, on sm_80
  *                    # tile 64 32 64 3 1 0 1 of its convolutions on sm_90a (of a patch, … 2: but the 1x1), or its
  *                                          attentions on matrix units, in place of the one chosen
@@ -285,6 +286,17 @@ has_chain(const Graph *g)
 	return false;
 }
 
+/* Is there an attention whose group has a convolution, too? */
+static bool
+has_together(const Graph *g)
+{
+	for (Val v = 1; v < g->node.n; v++)
+		if (graph_node(g, v)->op == OP_conv2d && graph_node(g, v)->group &&
+		    g->group.p[graph_node(g, v)->group].family == FAM_attention)
+			return true;
+	return false;
+}
+
 static y12_dtype
 public_dtype(DType t)
 {
@@ -411,6 +423,8 @@ run_graph(Case *c, Graph *g)
 		lower_all(c, g, t, gpu->compute, gpu->tf32, p);
 		if (wished_chain && has_chain(g) != (gpu->compute == DT_F16))
 			fail_msg("%s: %s: %s", c->path, how, gpu->compute == DT_F16 ? "nothing became a chain" : "there is no kernel for such chains");
+		if (directive(c, "together", "") && !c->shared && has_together(g) != (gpu->compute == DT_F16))
+			fail_msg("%s: %s: the convolution of the values %s", c->path, how, gpu->compute == DT_F16 ? "is apart" : "is not");
 		if (!program_interpret(p, g->name, in, have, a, &err))
 			fail_msg("%s: %s: interpreter: %s", c->path, how, err);
 		for (size_t j = 0; j < g->output.n; j++) {
