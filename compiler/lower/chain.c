@@ -8,6 +8,9 @@
  * the launch before it, and a block works on several tiles if there are more tiles than blocks that fit.
  * The pixels of the next tile then come while this one is multiplied.
  *
+ * The first step may be depthwise: each thread then makes 8 channels of a few pixels side by side from memory, where
+ * neighbours' pixels are in the first-level cache, and puts them where the next step reads them.
+ *
  * A step's depth is cut into pieces: the parts of a concat, some of which are in memory and some in the chain,
  * or the one input.  The first step may be of any size and stride (the tile of x is then its patches, as conv_mma.c's
  * slabs are); the others are 1x1.  Rows in shared memory are 16 bytes longer than a multiple of 32 bytes, so
@@ -40,6 +43,7 @@ typedef struct Piece {
 
 typedef struct Step {
 	ConvShape c;
+	bool depthwise;         /* the first; no product, nothing of its input in shared memory */
 	Val out;                /* what it makes, behind its epilogue */
 	int npiece;
 	Piece piece[PIECES];
@@ -47,7 +51,7 @@ typedef struct Step {
 	int64_t apart;          /* bytes that it reads and writes as a launch of its own */
 	int sweep;              /* columns that a warp makes at a time */
 	int unit;               /* of conv_put_row() */
-	uint32_t sw;            /* weights: [np][kp + 8] */
+	uint32_t sw;            /* weights: [np][kp + 8]; depthwise: f32 [R][S][np] */
 } Step;
 
 typedef struct Chain {
@@ -145,6 +149,23 @@ is_dense_conv(const Graph *g, Val v)
 		attr_ints(n, A_dilation, 1, 1) == 1;
 }
 
+static bool
+is_depthwise(const Graph *g, Val v, const ConvShape *c)
+{
+	const Node *n = graph_node(g, v);
+
+	return node_nhwc(n) && c->c == 1 && c->groups == c->oc && c->sh == 1 && c->sw == 1 && c->r <= 7 && c->s <= 7 &&
+		attr_ints(n, A_dilation, 0, 1) == 1 && attr_ints(n, A_dilation, 1, 1) == 1;
+}
+
+/* Is it a step that tensor units do? */
+static bool
+is_product(const Graph *g, const Target *t, const ConvShape *c, bool first)
+{
+	return c->c % 8 == 0 && is_dense_conv(g, c->root) && conv_mma_fits(c, t, graph_node(g, c->x)) &&
+		(first || conv_is_pointwise(c));
+}
+
 /* An epilogue reads v: it comes to shared memory with the input, if it has the form of that. */
 static void
 add_extra(const Graph *g, Chain *h, Val v)
@@ -183,9 +204,10 @@ count_bytes(const Graph *g, const Group *gr, uint32_t id, Chain *h)
 		Step *s = &h->step[i];
 		const ConvShape *c = &s->c;
 
-		s->apart = 2 * c->n * c->h * c->w1 * c->c + (i < h->n - 1 ? 2 * h->m * c->oc : type_bytes(&out->type));
+		s->apart = 2 * c->n * c->h * c->w1 * c->c * c->groups + (i < h->n - 1 ? 2 * h->m * c->oc : type_bytes(&out->type));
 		for (int k = 0; k < s->npiece; k++)
 			h->together += s->piece[k].held ? 0 : 2 * c->n * c->h * c->w1 * s->piece[k].k / (c->r * c->s);
+		h->together += s->depthwise ? 2 * c->n * c->h * c->w1 * c->oc : 0;
 	}
 	for (size_t i = 0; i < g->order.n; i++) {
 		const Node *n = graph_node(g, g->order.p[i]);
@@ -231,12 +253,13 @@ find_steps(const Graph *g, const Target *t, const Group *gr, Chain *h)
 		one.root = conv[i];
 		s->c = conv_of(g, &one);
 		x = graph_node(g, s->c.x);
-		if ((x->type.dt != DT_F16 && x->type.dt != DT_BF16) || s->c.c % 8 || !is_dense_conv(g, conv[i]) || !conv_mma_fits(&s->c, t, x) || (i && !conv_is_pointwise(&s->c)) ||
+		s->depthwise = i == 0 && is_depthwise(g, conv[i], &s->c);
+		if ((x->type.dt != DT_F16 && x->type.dt != DT_BF16) || !(s->depthwise || is_product(g, t, &s->c, i == 0)) ||
 		    s->c.n * s->c.oh * s->c.ow != h->step[0].c.n * h->step[0].c.oh * h->step[0].c.ow)
 			return false;
 		h->n = i;
 		s->out = out_of_step(g, gr, id, h, conv[i + 1]);
-		if (!s->out || !find_pieces(g, h, s, id))
+		if (!s->out || !(s->depthwise || find_pieces(g, h, s, id)))
 			return false;
 		y = graph_node(g, s->out);
 		s->np = pad16(s->c.oc);
@@ -271,6 +294,13 @@ sweep_of(int64_t np, int wn)
 	return best;
 }
 
+/* Bytes of a step's weights in shared memory. */
+static int64_t
+weight_bytes(const Step *s)
+{
+	return s->depthwise ? s->c.r * s->c.s * s->np * 4 : s->np * (s->kp + 8) * 2;
+}
+
 static int64_t
 shared_of(const Chain *h)
 {
@@ -279,7 +309,7 @@ shared_of(const Chain *h)
 	for (int i = 0; i < h->n; i++) {
 		const Step *s = &h->step[i];
 
-		bytes += s->np * (s->kp + 8) * 2 + (s->c.bias ? 4 * s->np : 0) + 256;
+		bytes += weight_bytes(s) + (s->c.bias ? 4 * s->np : 0) + 256;
 		if (i < h->n - 1)
 			bytes += h->bm * (s->np + 8) * 2 + 128;
 		for (int k = 0; k < s->npiece; k++)
@@ -322,7 +352,7 @@ static double
 cost(const Chain *h, const Target *t)
 {
 	const double products = 1012, shared_rate = 128, cache_rate = 37, weight_rate = 60, element = 0.1, start = 1650;
-	const double step = 450, patches = 1600, turn = 250;
+	const double step = 450, patches = 1600, turn = 250, tap = 0.022;
 	double tiles = ceil((double)h->tiles / t->sms);       /* of one multiprocessor */
 	double weights = 0, work = 0, latency = 0;
 
@@ -331,13 +361,18 @@ cost(const Chain *h, const Target *t)
 		double kp = (double)s->kp, np = (double)s->np, sweeps = np / s->sweep;
 		double waste = ceil(sweeps / h->wn) * h->wn / sweeps;
 
+		if (s->depthwise) {
+			weights += (double)weight_bytes(s);
+			work += tap * h->bm * np * (double)(s->c.r * s->c.s);
+			continue;
+		}
 		weights += np * kp * 2;
 		work += waste * (h->bm * np * kp / products + (sweeps * h->bm + h->wm * np) * kp * 2 / shared_rate + element * h->bm * np);
 		for (int k = 0; k < s->npiece; k++)
 			if (!s->piece[k].held)
 				work += h->bm * (double)s->piece[k].kp * (s->c.r * s->c.s > 1 ? 3 : 2) / cache_rate;
 	}
-	latency = h->n * step + (h->step[0].c.r * h->step[0].c.s > 1 ? patches : 0);
+	latency = h->n * step + (h->step[0].c.r * h->step[0].c.s > 1 && !h->step[0].depthwise ? patches : 0);
 	work = latency + MIN(tiles, h->blocks) * weights / weight_rate + tiles * (work + h->n * turn / MIN(tiles, h->blocks));
 	return start + MAX(work, memory_clocks(t, (double)h->together));
 }
@@ -371,6 +406,17 @@ enum { TILES = 1024 };
 /* A chain has to be that much better: the two models are not that exact. */
 #define SURE 0.93
 
+/* … of a depthwise step: its bytes, or as many clocks for a tap of an element as were seen where they stay in the
+ * second-level cache. */
+static double
+depthwise_clocks(const Target *t, const Step *s)
+{
+	const double tap = 0.03, start = 1500;
+	const ConvShape *c = &s->c;
+
+	return MAX(memory_clocks(t, (double)s->apart), start + tap * (double)(c->n * c->oh * c->ow * c->oc * c->r * c->s) / t->sms);
+}
+
 /* What the steps cost as launches of their own, by the models of conv_mma.c and conv_patch.c, whose clocks are of
  * different length, and what a launch less saves in a graph of them.  Warpgroups are a fifth faster. */
 static double
@@ -383,9 +429,15 @@ cost_apart(const Graph *g, const Target *t, const Chain *h)
 
 	for (int i = 0; i < h->n; i++) {
 		const ConvShape *c = &h->step[i].c;
-		int n = conv_mma_candidates(c, t, tile, MOST), patches;
-		double best = tile[0].cost;
+		int n, patches;
+		double best;
 
+		if (h->step[i].depthwise) {
+			all += launch + depthwise_clocks(t, &h->step[i]);
+			continue;
+		}
+		n = conv_mma_candidates(c, t, tile, MOST);
+		best = tile[0].cost;
 		for (int k = 1; k < n; k++)
 			best = MIN(best, tile[k].cost);
 		best /= rate;
@@ -435,6 +487,8 @@ chain_key(Arena *a, const Graph *g, const Target *t, const Group *gr)
 		if (i == 0)
 			text_printf(&key, " %" PRId64 "x%" PRId64 "s%" PRId64 ",%" PRId64 "p%" PRId64 ",%" PRId64 " %" PRId64 "x%" PRId64
 			            "x%" PRId64, c->r, c->s, c->sh, c->sw, c->ph, c->pw, c->n, c->h, c->w1);
+		if (h->step[i].depthwise)
+			text_printf(&key, "xd%" PRId64, c->oc);
 		for (int k = 0; k < h->step[i].npiece; k++)
 			text_printf(&key, "%s%s%" PRId64, k ? "+" : i ? " -> " : "x", h->step[i].piece[k].held ? "" : "m",
 			            h->step[i].piece[k].k);
@@ -524,6 +578,17 @@ copy_constants(Chain *h, Step *s)
 
 	for (int i = 0; i < s->npiece; i++)
 		for_items(h, s->np * (s->piece[i].kp / 8), copy_weight, &(Copy){ .s = s, .p = &s->piece[i] });
+	if (s->depthwise) {
+		int64_t taps = s->c.r * s->c.s;
+		uint32_t w = gen_buf(h->z, s->c.w);
+		Reg ch;
+
+		at = k_for(b, h->tid, k_ix(b, taps * s->c.oc), h->threads);
+		ch = k_op(b, K_div, at, k_ix(b, taps), 0);
+		k_store(b, s->sw, k_add(b, k_muli(b, k_sub(b, at, k_muli(b, ch, taps)), s->np), ch),
+		        k_cast(b, KS_F32, k_load(b, w, at, 1)));
+		k_close(b);
+	}
 	if (!s->c.bias)
 		return;
 	bias = gen_buf(h->z, s->c.bias);
@@ -669,6 +734,95 @@ sweep_out(Chain *h, const Step *s, Reg col, Reg row0, const Reg *sum)
 		}
 }
 
+/* ---- depthwise --------------------------------------------------------------------------------------------- */
+
+enum { RUN = 4 };
+
+/* 8 channels of a pixel, zeros if it is not there, in as many loads as their place asks for. */
+static Reg
+load_channels(KBuild *b, uint32_t buf, Reg from, int piece, Reg ok)
+{
+	Reg all = 0;
+
+	for (int i = 0; i < 8; i += piece) {
+		Reg part = k_load_if(b, buf, k_addi(b, from, i), piece, ok);
+
+		all = all ? k_join(b, all, part) : part;
+	}
+	return k_cast(b, KS_F32, all);
+}
+
+/* `run` pixels side by side, the first is number p of all and row r of the tile, channels from ch on. */
+static void
+make_run(Chain *h, const Step *s, Reg p, Reg r, Reg ch, int run)
+{
+	Gen *z = h->z;
+	KBuild *b = h->b;
+	const ConvShape *c = &s->c;
+	const Node *in = gen_node(z, c->x);
+	const int64_t *st = in->place.stride;
+	Reg n = c->n > 1 ? k_op(b, K_div, p, k_ix(b, c->oh * c->ow), 0) : k_ix(b, 0), y, x, at, sum[RUN], pair[4];
+	uint32_t bx = gen_buf(z, c->x);
+	int piece = 8;
+
+	while (piece > 1 && (st[0] % piece || st[1] % piece || st[2] % piece || in->place.offset % piece))
+		piece /= 2;
+	x = k_sub(b, p, k_muli(b, n, c->oh * c->ow));
+	y = k_op(b, K_div, x, k_ix(b, c->ow), 0);
+	x = k_addi(b, k_sub(b, x, k_muli(b, y, c->ow)), -c->pw);
+	y = k_addi(b, y, -c->ph);
+	at = k_add(b, k_add(b, k_muli(b, n, st[0]), k_muli(b, y, st[1])), k_add(b, k_muli(b, x, st[2]), ch));
+	for (int i = 0; i < run; i++)
+		sum[i] = k_real(b, kt(KS_F32, 8), 0);
+	for (int64_t kh = 0; kh < c->r; kh++) {
+		Reg row = gen_inside(b, k_addi(b, y, kh), c->h), v[RUN + 6];
+
+		for (int64_t i = 0; i < run + c->s - 1; i++)
+			v[i] = load_channels(b, bx, k_addi(b, at, kh * st[1] + i * st[2]), piece,
+			                     k_op(b, K_and, row, gen_inside(b, k_addi(b, x, i), c->w1), 0));
+		for (int64_t kw = 0; kw < c->s; kw++) {
+			Reg w = k_load(b, s->sw, k_addi(b, ch, (kh * c->s + kw) * s->np), 8);
+
+			for (int i = 0; i < run; i++)
+				sum[i] = k_op(b, K_fma, v[i + kw], w, sum[i]);
+		}
+	}
+	for (int i = 0; i < run; i++) {
+		for (int j = 0; j < 4; j++)
+			pair[j] = k_part(b, sum[i], 2 * j, 2);
+		z->held_row = k_addi(b, r, i);
+		conv_put_row(z, c, k_addi(b, p, i), ch, 0, 4, 32, pair);
+	}
+}
+
+/* The rows of a tile, several at a time where a row of pixels is made of such runs. */
+static void
+run_depthwise(Chain *h, const Step *s, Reg row0)
+{
+	KBuild *b = h->b;
+	int64_t chunks = s->c.oc / 8, items;
+	int run = RUN;
+	Reg item, r, p, ch;
+
+	while (s->c.ow % run || h->bm % run)
+		run /= 2;
+	items = h->bm / run * chunks;
+	h->z->root = s->c.root;
+	h->z->into = s->out;
+	item = k_for(b, h->tid, k_ix(b, items), h->threads);
+	r = k_op(b, K_div, item, k_ix(b, chunks), 0);
+	ch = k_muli(b, k_sub(b, item, k_muli(b, r, chunks)), 8);
+	r = k_muli(b, r, run);
+	p = k_add(b, row0, r);
+	/* rows past the last pixel do what it does; m is made of runs, too */
+	if (h->m % h->bm)
+		p = k_op(b, K_min, p, k_ix(b, h->m - run), 0);
+	make_run(h, s, p, r, ch, run);
+	k_close(b);
+	k_sync(b, K_barrier, 0);
+	gen_forget_bases(h->z);
+}
+
 static void
 run_step(Chain *h, const Step *s, Reg row0, Reg stage, const Reg *sum)
 {
@@ -718,7 +872,8 @@ declare_buffers(Chain *h)
 		Step *s = &h->step[i];
 
 		s->unit = s->sweep % 32 ? 2 : 4;
-		s->sw = k_buffer(b, arena_printf(z->a, "w%d", i), KSPACE_SHARED, dt, s->np * (s->kp + 8));
+		s->sw = k_buffer(b, arena_printf(z->a, "w%d", i), KSPACE_SHARED, s->depthwise ? DT_F32 : dt,
+		                 s->depthwise ? s->c.r * s->c.s * s->np : s->np * (s->kp + 8));
 		k_align(b, s->sw, 128);
 		if (s->c.bias) {
 			s->c.bias_at = k_buffer(b, arena_printf(z->a, "b%d", i), KSPACE_SHARED, DT_F32, s->np);
@@ -789,8 +944,8 @@ kernel_name(Arena *a, const Chain *h)
 {
 	Text t = { .a = a };
 
-	text_printf(&t, "chain%" PRId64 "x%" PRId64 "s%" PRId64 "_%" PRId64, h->step[0].c.r, h->step[0].c.s, h->step[0].c.sh,
-	            h->step[0].c.c);
+	text_printf(&t, "chain%s%" PRId64 "x%" PRId64 "s%" PRId64 "_%" PRId64, h->step[0].depthwise ? "_dw" : "", h->step[0].c.r,
+	            h->step[0].c.s, h->step[0].c.sh, h->step[0].c.c * h->step[0].c.groups);
 	for (int i = 0; i < h->n; i++)
 		text_printf(&t, "_%" PRId64, h->step[i].c.oc);
 	text_printf(&t, "_%" PRId64 "_t%dx%dx%d", h->m, h->bm, h->wm, h->wn);
@@ -857,7 +1012,10 @@ lower_chain(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	for (int i = 0; i < h->nextra && h->stages > 1; i++)
 		z->held[h->extra[i].v].at = k_muli(b, stage, h->bm * (h->extra[i].kp + 8));
 	for (int i = 0; i < h->n; i++)
-		run_step(h, &h->step[i], k_muli(b, tile, h->bm), stage, sum);
+		if (h->step[i].depthwise)
+			run_depthwise(h, &h->step[i], k_muli(b, tile, h->bm));
+		else
+			run_step(h, &h->step[i], k_muli(b, tile, h->bm), stage, sum);
 	if (h->stages > 1) {
 		k_mov_to(b, stage, next);
 		k_close(b);

@@ -10,7 +10,7 @@
  * A 1x1 convolution needs of a pixel's neighbours nothing, so whoever has made a tile of pixels can go
  * on with it: what lies between two steps stays in shared memory, and a launch is saved.  That is the
  * projection behind an attention with the two layers of its perceptron, the end of a block with the
- * convolution that mixes its parts, and the last two of a head.  The first step may be of any size.
+ * convolution that mixes its parts, and the last two of a head.  The first step may be of any size, or depthwise.
  *
  * A chain is a group like others: of its values one leaves it, its root is the last of the
  * convolutions, and the convolutions in it, in the order of the graph, are its steps.  What leads from one step
@@ -46,7 +46,7 @@ may_lead(const Chain *h, uint32_t id, Val x)
 {
 	const Group *gr = &h->g->group.p[id];
 
-	return id && gr->out == x && (gr->family == FAM_conv || gr->family == FAM_chain);
+	return id && gr->out == x && (gr->family == FAM_conv || gr->family == FAM_chain || gr->family == FAM_depthwise);
 }
 
 /* Do only members of group id read x, and no output? */
