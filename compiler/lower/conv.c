@@ -30,7 +30,7 @@
  */
 #include "lower/conv_mma.h"
 
-/* T_COUNT numbers: this kernel; CONV_TILE: by the last, conv_mma.c's (0), conv_wgmma.c's (1), conv_patch.c's (2) */
+/* T_COUNT numbers: this kernel; CONV_TILE: by the last, conv_mma.c's (0), conv_wgmma.c's (1, 3), conv_patch.c's (2) */
 enum { T_LANES, T_VECS, T_PIXELS, T_ROWS, T_BLOCKS, T_COUNT };
 
 ConvShape
@@ -526,11 +526,13 @@ lower_conv(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 
 		mma_shape(cx->g, group, &c);
 		memcpy(tile, gr->tile, sizeof tile);
-		if (tile[CONV_TILE - 1] == 1 && conv_wgmma_place(cx->g, &c))
+		bool warpgroups = tile[CONV_TILE - 1] == CONV_WGMMA || tile[CONV_TILE - 1] == CONV_SQUARES;
+
+		if (warpgroups && conv_wgmma_place(cx->g, &c, gr))
 			return lower_conv_wgmma(cx, group, &c, tile, out);
-		if (tile[CONV_TILE - 1] == 1)
+		if (warpgroups)
 			best_tile(&c, cx->target, cx->g, false, tile);
-		if (tile[CONV_TILE - 1] == 2)
+		if (tile[CONV_TILE - 1] == CONV_PATCH)
 			return lower_conv_patch(cx, group, &c, tile, out);
 		return lower_conv_mma(cx, group, &c, tile, out);
 	}

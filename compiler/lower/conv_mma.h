@@ -42,10 +42,13 @@ bool conv_mma_fits(const ConvShape *c, const Target *t, const Node *x);
 int conv_mma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int most);
 bool lower_conv_mma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *tile, LoweredList *out);
 
-/* conv_wgmma.c: on sm_90a; its tiles end with a 1.  Only for places of x that a tensor map can describe. */
+/* The last number of a tile: whose it is. */
+enum { CONV_MMA, CONV_WGMMA, CONV_PATCH, CONV_SQUARES };
+
+/* conv_wgmma.c: on sm_90a; its tiles end with a 1 or 3.  Only for places of x that a tensor map can describe. */
 bool conv_wgmma_fits(const ConvShape *c, const Target *t, const Node *x);
 int conv_wgmma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int most);
-bool conv_wgmma_place(const Graph *g, const ConvShape *c);
+bool conv_wgmma_place(const Graph *g, const ConvShape *c, const Group *gr);
 bool lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *tile, LoweredList *out);
 
 /* conv_patch.c: tiles end with a 2.  The first convolution, too, where it reads bytes. */

@@ -29,7 +29,18 @@
  * When all blocks have had as many tiles, some are left, and a round for few of them takes as long as one for all.  So they are
  * cut along the channels into as many parts as there are blocks for.
  *
- * tile = { BM, BN, BK, stages, groups, turns, 1 }; a group has BM / groups rows, 64 a product.  turns > 0: as many
+ * Of a filter larger than 1x1, nine slabs bring each pixel nine times from the second-level cache, and with all
+ * multiprocessors at work that gives 40 bytes a clock to each: too little for its products.  Where the step is 1 and the
+ * result is made of squares of 8 x 8 pixels, a tile's rows are such squares, and a slab has one column of the filter: for
+ * each square 8 x (8 + R - 1) pixels, and the weights of R taps.  A tap then begins whole rows of pixels further on, at the
+ * same place of the pattern in which pieces lie.  A pixel comes 3.75 times:
+ *
+ *     kw = 0     ┌────────┐
+ *                │ kh = 0 ┊        the products of tap kh begin at row kh of the box
+ *                │   ┊ kh = 1
+ *                └───┴────┘
+ *
+ * tile = { BM, BN, BK, stages, groups, turns, 1, or 3 for squares }; a group has BM / groups rows, 64 a product.  turns > 0: as many
  * blocks for each multiprocessor, which make tile after tile.  Weights packed with pack = 1, as
  * conv_mma.c wants them: where a place does not suit a map, that kernel takes over.
  *
@@ -39,7 +50,7 @@
 
 #include "lower/conv_mma.h"
 
-enum { GROUP = 128, ROWS = 64 };
+enum { GROUP = 128, ROWS = 64, SIDE = 8 };
 
 /* Channels of a slab: 64 or 32 if that leaves nothing over, else of 64, 32 and 16 the most of which a third of the
  * channels at most is nothing.  Past the last channel pixels are zeros, so that what weights are there does not
@@ -56,10 +67,31 @@ slab_channels(const ConvShape *c)
 	return bk;
 }
 
-static int64_t
-slabs_of(const ConvShape *c, int bk)
+/* Taps of the filter that a slab has. */
+static int
+taps_of(const ConvShape *c, const int32_t *tile)
 {
-	return c->r * c->s * ceil_div(c->c, bk);
+	return tile[CONV_TILE - 1] == CONV_SQUARES ? (int)c->r : 1;
+}
+
+static int64_t
+slabs_of(const ConvShape *c, int bk, int taps)
+{
+	return c->r * c->s / taps * ceil_div(c->c, bk);
+}
+
+/* Rows of pixels, of BK channels, that 64 rows of the product need of a slab. */
+static int
+pixels_of(int taps)
+{
+	return ROWS + SIDE * (taps - 1);
+}
+
+/* Elements of a stage: pixels and weights. */
+static int64_t
+stage_size(const int32_t *tile, int taps)
+{
+	return (int64_t)(tile[0] / ROWS * pixels_of(taps) + taps * tile[1]) * tile[2];
 }
 
 typedef struct Wg {
@@ -67,6 +99,8 @@ typedef struct Wg {
 	KBuild *b;
 	const ConvShape *c;
 	int bm, bn, bk, stages, groups, products;       /* products: of 64 rows, a group */
+	int taps;                       /* of a slab; more than 1: rows are squares of pixels */
+	int square;                     /* elements of 64 rows' pixels */
 	int64_t m, slabs;
 	int part, size;                 /* elements of a stage: pixels; pixels and weights */
 	int unit;                       /* columns times 8 that make channels side by side; 0: not so */
@@ -114,9 +148,10 @@ has_map(const Graph *g, Val v)
 }
 
 bool
-conv_wgmma_place(const Graph *g, const ConvShape *c)
+conv_wgmma_place(const Graph *g, const ConvShape *c, const Group *gr)
 {
-	return has_map(g, c->x);
+	/* squares go straight from the sums to their place */
+	return has_map(g, c->x) && (gr->tile[CONV_TILE - 1] != CONV_SQUARES || graph_node(g, gr->out)->place.stride[3] == 1);
 }
 
 /* What the epilogue adds to each element, as a rule: a value like the result, at the same coordinates. */
@@ -175,6 +210,9 @@ make_maps(Wg *w)
 			.lower = { (int)-c->pw, (int)-c->ph },
 			.upper = { (int)(c->pw - c->s + 1), (int)(c->ph - c->r + 1) },
 			.channels = w->bk, .pixels = w->bm, .swizzle = 2 * w->bk };
+	if (w->taps > 1)
+		pixels = (KTmap){ .rank = 4, .dim = { c->c * c->groups, c->w1, c->h, c->n }, .stride = { 1, st[2], st[1], st[0] },
+			.box = { w->bk, SIDE, SIDE + w->taps - 1, 1 }, .swizzle = 2 * w->bk };
 	w->mx = gen_tmap(w->z, c->x, &pixels);
 	if (w->given) {
 		KTmap given = { .rank = 2, .dim = { c->oc, w->m }, .box = { w->given_box, w->bm }, .swizzle = 2 * w->given_box };
@@ -182,6 +220,9 @@ make_maps(Wg *w)
 		map_strides(gen_node(w->z, w->given), st);
 		given.stride[0] = 1;
 		given.stride[1] = st[2];
+		if (w->taps > 1)
+			given = (KTmap){ .rank = 4, .dim = { c->oc, c->ow, c->oh, c->n }, .stride = { 1, st[2], st[1], st[0] },
+				.box = { w->given_box, SIDE, SIDE, 1 }, .swizzle = 2 * w->given_box };
 		w->mg = gen_tmap(w->z, w->given, &given);
 	}
 }
@@ -237,13 +278,26 @@ group_of(Wg *w)
 	return c->groups > 1 ? k_op(w->b, K_div, w->col0, k_ix(w->b, c->oc / c->groups), 0) : k_ix(w->b, 0);
 }
 
-/* A slab is `part` of the channels under one tap.  Taps run fastest: what one tap reads is still in the second-level
- * cache when the next one comes. */
+/* The first pixel of square i of the tile: column, row, picture. */
+static void
+square_at(Wg *w, int i, Reg at[3])
+{
+	KBuild *b = w->b;
+	const ConvShape *c = w->c;
+	Reg q = k_addi(b, k_op(b, K_div, w->row0, k_ix(b, ROWS), 0), i), y = k_op(b, K_div, q, k_ix(b, c->ow / SIDE), 0);
+
+	at[0] = k_muli(b, k_sub(b, q, k_muli(b, y, c->ow / SIDE)), SIDE);
+	at[2] = c->n > 1 ? k_op(b, K_div, y, k_ix(b, c->oh / SIDE), 0) : k_ix(b, 0);
+	at[1] = k_muli(b, c->n > 1 ? k_sub(b, y, k_muli(b, at[2], c->oh / SIDE)) : y, SIDE);
+}
+
+/* A slab is `part` of the channels under one tap, or one column of taps.  These run fastest: what one reads is still
+ * in the second-level cache when the next one comes. */
 static void
 part_and_tap(Wg *w, Reg slab, Reg *part, Reg *tap)
 {
 	KBuild *b = w->b;
-	int64_t taps = w->c->r * w->c->s;
+	int64_t taps = w->c->r * w->c->s / w->taps;
 
 	*part = taps > 1 ? k_op(b, K_div, slab, k_ix(b, taps), 0) : slab;
 	*tap = k_sub(b, slab, k_muli(b, *part, taps));
@@ -253,16 +307,19 @@ static void
 load_weights(Wg *w, const Cut *t, Reg slab, Reg stage)
 {
 	KBuild *b = w->b;
-	Reg zero = k_ix(b, 0), part, tap, k, where;
+	Reg zero = k_ix(b, 0), part, tap, first, k, where;
 
 	part_and_tap(w, slab, &part, &tap);
-	k = k_add(b, k_muli(b, tap, w->c->c), k_muli(b, part, w->bk));
-	where = k_join(b, k, w->col0);
-	if (w->unit)
-		where = k_join(b, k_join(b, k_join(b, k, zero), k_join(b, zero, zero)),
-		               k_op(b, K_div, w->col0, k_ix(b, 8 * w->unit), 0));
-	k_mbar_arrive(b, w->bars, stage, 2 * (w->part + t->bn * w->bk));
-	k_tma_load(b, w->ring, k_addi(b, k_muli(b, stage, w->size), w->part), t->mw, where, w->bars, stage);
+	first = k_add(b, k_muli(b, tap, w->c->c), k_muli(b, part, w->bk));
+	k_mbar_arrive(b, w->bars, stage, 2 * (w->part + w->taps * t->bn * w->bk));
+	for (int i = 0; i < w->taps; i++) {
+		k = k_addi(b, first, i * w->c->s * w->c->c);
+		where = k_join(b, k, w->col0);
+		if (w->unit)
+			where = k_join(b, k_join(b, k_join(b, k, zero), k_join(b, zero, zero)),
+			               k_op(b, K_div, w->col0, k_ix(b, 8 * w->unit), 0));
+		k_tma_load(b, w->ring, k_addi(b, k_muli(b, stage, w->size), w->part + i * t->bn * w->bk), t->mw, where, w->bars, stage);
+	}
 }
 
 /* where the first pixel of the tile lies, before the filter's offsets: x, y, picture */
@@ -296,9 +353,17 @@ load_given(Wg *w, const Cut *t)
 	for (int i = 0; i < boxes; i += each) {
 		wait_empty(w);
 		k_mbar_arrive(b, w->bars, w->stage, 2 * box * MIN(each, boxes - i));
-		for (int j = i; j < MIN(i + each, boxes); j++)
-			k_tma_load(b, w->ring, k_addi(b, k_muli(b, w->stage, w->size), (j - i) * box), w->mg,
-			           k_join(b, k_addi(b, w->col0, j * w->given_box), w->row0), w->bars, w->stage);
+		for (int j = i; j < MIN(i + each, boxes); j++) {
+			Reg to = k_addi(b, k_muli(b, w->stage, w->size), (j - i) * box), ch = k_addi(b, w->col0, j * w->given_box), at[3];
+
+			if (w->taps == 1)
+				k_tma_load(b, w->ring, to, w->mg, k_join(b, ch, w->row0), w->bars, w->stage);
+			for (int q = 0; q < w->bm / ROWS && w->taps > 1; q++) {
+				square_at(w, q, at);
+				k_tma_load(b, w->ring, k_addi(b, to, q * ROWS * w->given_box), w->mg,
+				           k_join(b, k_join(b, ch, at[0]), k_join(b, at[1], at[2])), w->bars, w->stage);
+			}
+		}
 		advance(w);
 	}
 }
@@ -309,9 +374,12 @@ produce_tile(Wg *w, const Cut *t, int begun, Reg done)
 {
 	KBuild *b = w->b;
 	const ConvShape *c = w->c;
-	Reg at[3] = { 0 }, slab, where;
+	Reg at[3] = { 0 }, square[4][3], slab, where;
 
-	if (!c->flat)
+	if (w->taps > 1)
+		for (int q = 0; q < w->bm / ROWS; q++)
+			square_at(w, q, square[q]);
+	else if (!c->flat)
 		first_pixel(w, at);
 	slab = k_for(b, k_ix(b, 0), k_ix(b, w->slabs), 1);
 	if (w->slabs > begun || w->tiles > w->grid) {
@@ -321,9 +389,18 @@ produce_tile(Wg *w, const Cut *t, int begun, Reg done)
 		k_close(b);
 		k_mov_to(b, done, k_addi(b, done, 1));
 	}
+	for (int q = 0; q < w->bm / ROWS && w->taps > 1; q++) {
+		const Reg *p = square[q];
+		Reg part, kw;
+
+		part_and_tap(w, slab, &part, &kw);
+		part = k_add(b, k_muli(b, part, w->bk), k_muli(b, group_of(w), c->c));
+		where = k_join(b, k_join(b, part, k_add(b, k_addi(b, p[0], -c->pw), kw)), k_join(b, k_addi(b, p[1], -c->ph), p[2]));
+		k_tma_load(b, w->ring, k_addi(b, k_muli(b, w->stage, w->size), q * w->square), w->mx, where, w->bars, w->stage);
+	}
 	if (c->flat) {
 		where = k_join(b, k_muli(b, slab, w->bk), w->row0);
-	} else {
+	} else if (w->taps == 1) {
 		Reg part, tap, kh, kw;
 
 		part_and_tap(w, slab, &part, &tap);
@@ -334,7 +411,8 @@ produce_tile(Wg *w, const Cut *t, int begun, Reg done)
 		where = k_join(b, k_join(b, part, at[0]), k_join(b, at[1], at[2]));
 		where = k_join(b, where, k_join(b, kw, kh));
 	}
-	k_tma_load(b, w->ring, k_muli(b, w->stage, w->size), w->mx, where, w->bars, w->stage);
+	if (w->taps == 1)
+		k_tma_load(b, w->ring, k_muli(b, w->stage, w->size), w->mx, where, w->bars, w->stage);
 	advance(w);
 	k_close(b);
 	if (w->given)
@@ -409,11 +487,13 @@ multiply(Wg *w, const Cut *t, Reg group, Reg first)
 	slab = k_for(b, k_ix(b, 0), k_ix(b, w->slabs), 1);
 	k_mbar_wait(b, w->bars, w->stage, w->parity);
 	at = k_muli(b, w->stage, w->size);
-	for (int i = 0; i < w->products; i++)
-		k_wgmma_to(b, sum[i], w->ring, k_addi(b, k_add(b, at, k_muli(b, group, w->products * ROWS * w->bk)),
-		           i * ROWS * w->bk), w->ring, k_addi(b, at, w->part), w->bk / 16, 2 * w->bk);
+	for (int tap = 0; tap < w->taps; tap++)
+		for (int i = 0; i < w->products; i++)
+			k_wgmma_to(b, sum[i], w->ring, k_addi(b, k_add(b, at, k_muli(b, group, w->products * w->square)),
+			           i * w->square + tap * SIDE * w->bk), w->ring, k_addi(b, at, w->part + tap * t->bn * w->bk),
+			           w->bk / 16, 2 * w->bk);
 	if (w->again) {
-		k_sync(b, K_wgmma_wait, w->products);   /* those of the slab before have read its stage */
+		k_sync(b, K_wgmma_wait, w->products * w->taps);   /* those of the slab before have read its stage */
 		arrive_empty(w, before, k_op(b, K_and, first, k_op(b, K_lt, k_ix(b, 0), slab, 0), 0));
 		k_mov_to(b, before, w->stage);
 	}
@@ -449,18 +529,35 @@ take_given(Wg *w, Reg row, int more, Reg lane, int from, int to, Reg *given)
 	}
 }
 
+/* The pixel of a row of the product, where rows are squares. */
+static Reg
+pixel_of(Wg *w, Reg row)
+{
+	KBuild *b = w->b;
+	const ConvShape *c = w->c;
+	Reg q = k_op(b, K_div, row, k_ix(b, ROWS), 0), in = k_op(b, K_and, row, k_ix(b, ROWS - 1), 0), line, x, y;
+
+	line = k_op(b, K_div, q, k_ix(b, c->ow / SIDE), 0);
+	x = k_add(b, k_muli(b, k_sub(b, q, k_muli(b, line, c->ow / SIDE)), SIDE), k_op(b, K_and, in, k_ix(b, SIDE - 1), 0));
+	y = k_add(b, k_muli(b, line, SIDE), k_op(b, K_div, in, k_ix(b, SIDE), 0));
+	return k_add(b, k_muli(b, y, c->ow), x);
+}
+
 /* sums of a tile through the epilogue, as many columns at a time as a stage has of the value given */
 static void
 put_channels(Wg *w, const Cut *t, Reg group, Reg warp, Reg lane)
 {
 	KBuild *b = w->b;
 	Reg row = k_add(b, k_muli(b, k_op(b, K_and, warp, k_ix(b, 3), 0), 16), k_op(b, K_shr, lane, k_ix(b, 2), 0));
-	Reg ch = k_add(b, w->col0, k_muli(b, k_op(b, K_and, lane, k_ix(b, 3), 0), 2 * w->unit)), pair[32], given[32];
+	Reg ch = k_add(b, w->col0, k_muli(b, k_op(b, K_and, lane, k_ix(b, 3), 0), 2 * w->unit)), pair[32], given[32], first[4];
 	Reg p, end = w->c->oc % w->bn ? k_ix(b, w->c->oc) : 0, zero = k_ix(b, 0);
 	int each = w->given ? given_boxes(w) * w->given_box : t->bn;
 
 	row = k_add(b, k_muli(b, group, w->products * ROWS), row);
 	p = k_add(b, w->row0, row);
+	if (w->taps > 1)
+		for (int i = 0; i < w->products; i++)
+			first[i] = pixel_of(w, k_addi(b, p, i * ROWS));
 	for (int from = 0; from < t->bn; from += each) {
 		int to = MIN(from + each, t->bn);
 
@@ -474,7 +571,8 @@ put_channels(Wg *w, const Cut *t, Reg group, Reg warp, Reg lane)
 					w->z->given_row = given;
 					take_given(w, row, i * ROWS + 8 * h, lane, from, to, given);
 				}
-				conv_put_row(w->z, w->c, k_addi(b, p, i * ROWS + 8 * h), k_addi(b, ch, from), end, w->unit, to - from, pair);
+				conv_put_row(w->z, w->c, w->taps > 1 ? k_addi(b, first[i], h * w->c->ow) : k_addi(b, p, i * ROWS + 8 * h),
+				             k_addi(b, ch, from), end, w->unit, to - from, pair);
 				w->z->given_row = NULL;
 			}
 		if (w->given) {         /* all lanes have read */
@@ -506,9 +604,9 @@ put_sums(Wg *w, const Cut *t, uint32_t sy, Reg warp, Reg lane)
 
 /* elements of the ring, which must hold the sums, too, where they pass through it */
 static int64_t
-ring_count(int64_t bm, int64_t bn, int64_t bk, int64_t stages, int unit)
+ring_count(const int32_t *tile, int taps, int64_t stages, int unit)
 {
-	return MAX(stages * (bm + bn) * bk, unit ? 0 : bm * (bn + 8) * 2);
+	return MAX(stages * stage_size(tile, taps), unit ? 0 : (int64_t)tile[0] * (tile[1] + 8) * 2);
 }
 
 static int
@@ -547,9 +645,11 @@ lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 
 	w->products = w->bm / w->groups / ROWS;
 	w->m = c->n * c->oh * c->ow;
-	w->slabs = slabs_of(c, w->bk);
-	w->part = w->bm * w->bk;
-	w->size = (w->bm + w->bn) * w->bk;
+	w->taps = taps_of(c, tile);
+	w->slabs = slabs_of(c, w->bk, w->taps);
+	w->square = pixels_of(w->taps) * w->bk;
+	w->part = w->bm / ROWS * w->square;
+	w->size = (int)stage_size(tile, w->taps);
 	w->columns = ceil_div(c->oc, w->bn);
 	w->tiles = w->grid = w->columns * ceil_div(w->m, w->bm);
 	if (c->mean || graph_node(cx->g, cx->g->group.p[group].out)->place.stride[3] == 1)
@@ -557,7 +657,7 @@ lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 	if (w->unit && tile[5])
 		w->grid = MIN(w->tiles, (int64_t)tile[5] * cx->target->sms);
 	gen_begin(z, cx, group, arena_printf(cx->a, "conv%" PRId64 "x%" PRId64 "s%" PRId64 "_%" PRId64
-		"_%" PRId64 "_%" PRId64 "_w%dx%dx%d_%d_%d_%d", c->r, c->s, c->sh, c->c * c->groups, c->oc, w->m,
+		"_%" PRId64 "_%" PRId64 "_%s%dx%dx%d_%d_%d_%d", c->r, c->s, c->sh, c->c * c->groups, c->oc, w->m, w->taps > 1 ? "q" : "w",
 		w->bm, w->bn, w->bk, w->stages, w->groups, tile[5]));
 	b = w->b = z->b;
 	if (w->unit)
@@ -579,7 +679,7 @@ lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 	}
 	if (c->bias)
 		gen_buf(z, c->bias);
-	w->ring = k_buffer(b, "ring", KSPACE_SHARED, x->type.dt, ring_count(w->bm, w->bn, w->bk, w->stages, w->unit));
+	w->ring = k_buffer(b, "ring", KSPACE_SHARED, x->type.dt, ring_count(tile, w->taps, w->stages, w->unit));
 	w->bars = k_buffer(b, "bars", KSPACE_SHARED, DT_I64, 2 * w->stages);
 	k_align(b, w->ring, 1024);
 	if (!w->unit) {
@@ -688,11 +788,12 @@ tile_clocks(const ConvShape *c, const ConvTile *x, double resident, double activ
 	const double products = 1643, shared_rate = 203, near_rate = 88, far_rate = 40, memory_rate = 14.8;
 	const double latency = 889, issue = 17, ahead = 0.87, out = 0.0224, begin = 1078, turn = 738;
 	int bm = x->tile[0], bn = x->tile[1], bk = x->tile[2], stages = x->tile[3];
-	double slabs = (double)slabs_of(c, bk), copied = (bm + bn) * bk * 2.0;
-	double read = (bm + bm / ROWS * (double)bn) * bk * 2, multiply = (double)bm * bn * bk / products;
+	int taps = taps_of(c, x->tile);
+	double slabs = (double)slabs_of(c, bk, taps), copied = 2.0 * (double)stage_size(x->tile, taps);
+	double read = taps * (bm + bm / ROWS * (double)bn) * bk * 2, multiply = taps * (double)bm * bn * bk / products;
 	double slab = MAX(MAX(multiply, read / shared_rate), copied / MIN(near_rate, far_rate / active));
 	double traffic = bm * 2.0 * (double)(c->c * c->sh * c->sw * bn / MAX(c->oc / c->groups, bn) + MIN(bn, c->oc));
-	double late = MAX(issue * (bm / ROWS / x->tile[4]) + multiply, latency / stages);
+	double late = MAX(issue * taps * (bm / ROWS / x->tile[4]) + multiply, latency / stages);
 	double body = slabs * MAX(slab * (1 + ahead / (stages * resident)), late / resident);
 
 	if (c->n > 1)
@@ -713,20 +814,57 @@ cost(const ConvShape *c, const Target *t, const ConvTile *x, int held)
 	return sum;
 }
 
-/* For each shape of a tile and each number of blocks that a multiprocessor shall hold, as many stages as there is
- * room for: on an H100 none was slower for more of them. */
+/* Can rows of the product be squares of pixels? */
+static bool
+has_squares(const ConvShape *c)
+{
+	return c->sh == 1 && c->sw == 1 && c->r > 1 && c->r <= 7 && !c->flat && !c->mean && c->oh % SIDE == 0 && c->ow % SIDE == 0;
+}
+
+/* Tiles of so many rows and columns: for each number of blocks that a multiprocessor shall hold, with as many stages as
+ * there is room for: on an H100 none was slower for more of them. */
+static int
+tiles_of(const ConvShape *c, const Target *t, const int32_t *shape, ConvTile *to, int most)
+{
+	int bm = shape[0], bn = shape[1], groups = shape[4], taps = taps_of(c, shape), n = 0, before = 0;
+	int unit = conv_unit(c->oc, bn), sums = bm * bn / (GROUP * groups);
+	int64_t slabs = slabs_of(c, shape[2], taps), tiles = ceil_div(c->n * c->oh * c->ow, bm) * ceil_div(c->oc, bn);
+
+	for (int held = held_by_registers(t, sums, GROUP * groups + 32); held > 0; held--) {
+		int64_t room = MIN(t->shared_sm / held, t->shared_block) - 2048;
+		int stages = (int)MIN(room / (2 * stage_size(shape, taps)), 8);
+
+		if (held > 1 && tiles <= (held - 1) * (int64_t)t->sms)
+			continue;
+		for (int turns = 0; turns < 2; turns++) {
+			ConvTile x = { { bm, bn, shape[2], (int)(turns ? stages : MIN(stages, slabs)), groups, turns ? held : 0,
+			                 shape[CONV_TILE - 1] }, 0 };
+
+			if (x.tile[3] < MIN(slabs, taps > 1 ? 2 : 3) || 2 * ring_count(shape, taps, x.tile[3], unit) > room ||
+			    (turns ? !unit || tiles <= (int64_t)held * t->sms : x.tile[3] == before))
+				continue;
+			if (!turns)
+				before = x.tile[3];
+			x.cost = cost(c, t, &x, held);
+			if (n < most)
+				to[n++] = x;
+		}
+	}
+	return n;
+}
+
 int
 conv_wgmma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int most)
 {
 	static const struct { int bm, groups; } rows[] = { { 64, 1 }, { 128, 2 }, { 256, 2 } };
 	static const int bns[] = { 16, 32, 48, 64, 80, 96, 128, 192 };
-	int bk = slab_channels(c), n = 0;
-	int64_t slabs = slabs_of(c, bk), per = c->oc / c->groups;
+	int64_t per = c->oc / c->groups;
+	int n = 0;
 
 	for (size_t i = 0; i < COUNT(rows) * COUNT(bns); i++) {
 		int bm = rows[i / COUNT(bns)].bm, bn = bns[i % COUNT(bns)], groups = rows[i / COUNT(bns)].groups;
-		int unit = conv_unit(c->oc, bn), sums = bm * bn / (GROUP * groups), before = 0;
-		int64_t tiles = ceil_div(c->n * c->oh * c->ow, bm) * ceil_div(c->oc, bn);
+		int sums = bm * bn / (GROUP * groups);
+		int32_t shape[CONV_TILE] = { bm, bn, slab_channels(c), 0, groups, 0, CONV_WGMMA };
 
 		/* 288 threads have 168 registers each, too few for 128 sums and a long epilogue */
 		if (sums > (groups > 1 && c->operands ? 96 : 128) || (bn >= per + 32 && bn > 16) || (c->groups > 1 && per % bn))
@@ -734,25 +872,10 @@ conv_wgmma_candidates(const ConvShape *c, const Target *t, ConvTile *to, int mos
 		/* many rows: 64 at a time are too few */
 		if (bm == 64 && ceil_div(c->n * c->oh * c->ow, 128) * ceil_div(c->oc, bn) >= 4 * (int64_t)t->sms)
 			continue;
-		for (int held = held_by_registers(t, sums, GROUP * groups + 32); held > 0; held--) {
-			int64_t room = MIN(t->shared_sm / held, t->shared_block) - 2048, stages = room / ((bm + bn) * bk * 2);
-
-			if (held > 1 && tiles <= (held - 1) * (int64_t)t->sms)
-				continue;
-			stages = MIN(stages, 8);
-			for (int turns = 0; turns < 2; turns++) {
-				ConvTile x = { { bm, bn, bk, (int)(turns ? stages : MIN(stages, slabs)), groups, turns ? held : 0, 1 }, 0 };
-
-				if (x.tile[3] < MIN(slabs, 3) || 2 * ring_count(bm, bn, bk, x.tile[3], unit) > room ||
-				    (turns ? !unit || tiles <= (int64_t)held * t->sms : x.tile[3] == before))
-					continue;
-				if (!turns)
-					before = x.tile[3];
-				x.cost = cost(c, t, &x, held);
-				if (n < most)
-					to[n++] = x;
-			}
-		}
+		n += tiles_of(c, t, shape, to + n, most - n);
+		shape[CONV_TILE - 1] = CONV_SQUARES;
+		if (has_squares(c) && conv_unit(c->oc, bn))
+			n += tiles_of(c, t, shape, to + n, most - n);
 	}
 	return n;
 }
