@@ -352,7 +352,7 @@ static double
 cost(const Chain *h, const Target *t)
 {
 	const double products = 1012, shared_rate = 128, cache_rate = 37, weight_rate = 60, element = 0.1, start = 1650;
-	const double step = 450, patches = 1600, turn = 250, tap = 0.022;
+	const double step = 450, patches = 1600, turn = 250, tap = 0.055;
 	double tiles = ceil((double)h->tiles / t->sms);       /* of one multiprocessor */
 	double weights = 0, work = 0, latency = 0;
 
