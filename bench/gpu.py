@@ -6,12 +6,13 @@
 
 A cell is SCALE:BATCH.  Both sides take u8 640x640 pictures in device memory and give decoded boxes (the entry
 `boxes`); `detect`, which scales pictures and suppresses as well, has no peer.  Weights are random: what takes
-time does not depend on them.  yolo12c runs before and after its peer in each cell; a card
-that slowed down in between shows.
+time does not depend on them.  The peers compile side by side before anything is timed; then
+one program at a time has the card.  yolo12c runs before and after its peer in each cell; a card that slowed down
+in between shows.
 
 SPDX-License-Identifier: Apache-2.0
 """
-import json, os, subprocess, sys
+import json, os, subprocess, sys, tempfile
 
 OPTIONS = dict(yolo12c="./yolo12c", cells="n:1,n:32,s:1,s:32,x:1,x:32", json="", device="0", entries="boxes,detect",
                peer="default", rounds="200", extra="")
@@ -44,13 +45,32 @@ def ours(scale, batch, entry, profile):
     return r
 
 
-def peer(scale, batch):
+def start_peers(cells):
+    """The peers of all cells compile side by side before anything is timed; then each waits for its turn."""
     if OPTIONS["peer"] == "none":
         return {}
-    done = subprocess.run([sys.executable, os.path.join(HERE, "torch_peer.py"), f"{scale}:{batch}", "--mode", OPTIONS["peer"]],
-                          capture_output=True, text=True)
-    lines = [l for l in done.stdout.splitlines() if l.startswith("{")]
-    return json.loads(lines[-1]) if lines and not done.returncode else {"error": done.stderr.strip()[-600:]}
+    peers = {}
+    for cell in cells:
+        log = tempfile.TemporaryFile("w+")
+        peers[cell] = subprocess.Popen([sys.executable, os.path.join(HERE, "torch_peer.py"), cell, "--mode", OPTIONS["peer"],
+                                        "--wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True), log
+    for p, _ in peers.values():
+        while (line := p.stdout.readline()) and line != "ready\n":
+            pass
+    return peers
+
+
+def peer(peers, cell):
+    if cell not in peers:
+        return {}
+    p, log = peers.pop(cell)
+    try:
+        out, _ = p.communicate("go\n")
+    except BrokenPipeError:
+        out = ""
+    lines = [l for l in out.splitlines() if l.startswith("{")]
+    log.seek(0)
+    return json.loads(lines[-1]) if lines and not p.wait() else {"error": log.read().strip()[-600:] or "it failed"}
 
 
 def median(r):
@@ -64,13 +84,15 @@ def main():
             sys.exit(__doc__)
         OPTIONS[key] = value
     rows = []
+    cells = OPTIONS["cells"].split(",")
+    peers = start_peers(cells) if "boxes" in OPTIONS["entries"].split(",") else {}
     print(f"{'cell':8} {'entry':8} {'yolo12c ms':>11} {'again':>9} {'peer ms':>9} {'times':>6} {'arena MB':>9} {'peer MB':>8}")
-    for cell in OPTIONS["cells"].split(","):
+    for cell in cells:
         scale, batch = cell.split(":")
         for entry in OPTIONS["entries"].split(","):
             row = {"cell": cell, "entry": entry, "before": nvidia_smi(), "yolo12c": ours(scale, batch, entry, True)}
             if entry == "boxes":
-                row["peer"] = peer(scale, batch)
+                row["peer"] = peer(peers, cell)
                 row["again"] = ours(scale, batch, entry, False)
             row["after"] = nvidia_smi()
             rows.append(row)
