@@ -568,6 +568,20 @@ join(Emit *e, LVal x, unsigned nx, LVal y, unsigned ny)
 	return LLVMBuildShuffleVector(e->b, widen(e, x, nx, w), widen(e, y, ny, w), LLVMConstVector(mask, nx + ny), "");
 }
 
+/* four bytes of x and y, as K_bytes numbers them; a prmt on GPUs */
+static LVal
+bytes(Emit *e, KType t, LVal x, LVal y, int digits)
+{
+	LLVMTypeRef four = LLVMVectorType(LLVMInt8TypeInContext(e->cx), 4), i32 = LLVMInt32TypeInContext(e->cx);
+	LVal mask[4];
+
+	for (int i = 0; i < 4; i++, digits /= 10)
+		mask[i] = LLVMConstInt(i32, (unsigned)digits % 10, false);
+	x = LLVMBuildShuffleVector(e->b, LLVMBuildBitCast(e->b, x, four, ""), LLVMBuildBitCast(e->b, y, four, ""),
+	                           LLVMConstVector(mask, 4), "");
+	return LLVMBuildBitCast(e->b, x, emit_type(e, t), "");
+}
+
 static LVal arith(Emit *e, KOp op, KType t, LVal x, LVal y, LVal z);
 
 /* Pairwise: the upper half of the lanes is folded onto the lower until one is left; of an odd number
@@ -1100,6 +1114,7 @@ value_of(Emit *e, const KInst *i)
 	case K_lane: return lane(e, x, (int)i->imm);
 	case K_part: return t.lanes == 1 ? lane(e, x, (int)i->imm) : slice(e, x, NULL, (unsigned)i->imm, t.lanes);
 	case K_join: return join(e, x, from.lanes, y, type_of(e, i->a[1]).lanes);
+	case K_bytes: return bytes(e, t, x, y, (int)i->imm);
 	case K_reduce_add: return reduce(e, K_add, from, x);
 	case K_reduce_max: return reduce(e, K_max, from, x);
 	default: return arith(e, i->op, t, x, y, z);

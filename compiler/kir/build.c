@@ -479,6 +479,12 @@ k_join(KBuild *b, Reg x, Reg y)
 }
 
 Reg
+k_bytes(KBuild *b, KType t, Reg x, Reg y, int digits)
+{
+	return pure(b, (KInst){ .op = K_bytes, .a = { x, y }, .imm = digits }, t, 0);
+}
+
+Reg
 k_select(KBuild *b, Reg c, Reg x, Reg y)
 {
 	return op_to(b, 0, K_select, c, x, y);

@@ -99,6 +99,9 @@ kop_warp(KOp op)
 /* Registers get the numbers 1, 2, 3 … in the order of the text. */
 void kernel_renumber(Kernel *k);
 
+/* the type that a lane has in memory */
+DType kdtype_of(KScalar s);
+
 /* "f32x16" */
 void ktype_text(Text *t, KType type);
 /* One instruction as one line, without its blocks and the newline. */

@@ -247,6 +247,9 @@ make_inst(Run *r, const KInst *i)
 		op.code = C_JOIN;
 		op.imm = a.lanes;
 		break;
+	case K_bytes:
+		op.code = C_BYTES;
+		break;
 	case K_mma:
 		op.code = C_MMA;
 		op.s = a.s;
@@ -641,6 +644,21 @@ reduce(const Op *op, unsigned char *d, const unsigned char *a)
 	memcpy(d, t, size);
 }
 
+/* four of the bytes that two registers take in memory */
+static void
+bytes(const Kernel *k, const Op *op, unsigned char *reg)
+{
+	const KInst *i = op->from;
+	_Alignas(8) unsigned char from[8], to[4];
+	int64_t digits = op->imm;
+
+	for (int j = 0; j < 2; j++)
+		from_cells(kdtype_of((KScalar)k->reg.p[i->a[j]].s), from + 4 * j, reg + (j ? op->b : op->a), k->reg.p[i->a[j]].lanes);
+	for (int j = 0; j < 4; j++, digits /= 10)
+		to[j] = from[digits % 10];
+	to_cells(kdtype_of((KScalar)op->s), reg + op->d, to, op->lanes);
+}
+
 static State
 gather(Run *r, const Op *op, uint32_t tid, unsigned char *reg)
 {
@@ -786,6 +804,9 @@ run_thread(Run *r, uint32_t tid)
 		case C_JOIN:
 			memmove(reg + i->d, reg + i->a, (size_t)i->imm * i->size);
 			memmove(reg + i->d + i->imm * i->size, reg + i->b, (size_t)(i->lanes - i->imm) * i->size);
+			break;
+		case C_BYTES:
+			bytes(r->k, i, reg);
 			break;
 		case C_REDUCE:
 			reduce(i, reg + i->d, reg + i->a);

@@ -42,6 +42,17 @@ kscalar_of(DType dt)
 	return of[dt];
 }
 
+DType
+kdtype_of(KScalar s)
+{
+	static const DType of[KS_COUNT] = {
+		[KS_I1] = DT_BOOL, [KS_U8] = DT_U8, [KS_I32] = DT_I32, [KS_I64] = DT_I64, [KS_IX] = DT_I64,
+		[KS_F16] = DT_F16, [KS_BF16] = DT_BF16, [KS_F32] = DT_F32, [KS_F64] = DT_F64,
+	};
+
+	return of[s];
+}
+
 static size_t
 count_insts(const KBlock *b)
 {

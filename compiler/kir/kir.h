@@ -189,6 +189,8 @@ Reg k_lanes(KBuild *b, KType t);
 Reg k_lane(KBuild *b, Reg x, int lane);
 Reg k_part(KBuild *b, Reg x, int first, int lanes);
 Reg k_join(KBuild *b, Reg x, Reg y);                    /* lanes of x, then of y */
+/* four of the bytes of x and y, by the decimal digits: see kops.def */
+Reg k_bytes(KBuild *b, KType t, Reg x, Reg y, int digits);
 Reg k_select(KBuild *b, Reg c, Reg x, Reg y);
 Reg k_reduce(KBuild *b, KOp op, Reg x);
 Reg k_load(KBuild *b, uint32_t buf, Reg index, int lanes);

@@ -472,6 +472,8 @@ operands(Parse *p, KInst *i, int depth)
 		return true;
 	case K_lane: case K_part:
 		return args(p, i, 0, 1) && expect(p, ",") && integer(p, 0, KIR_MAX_LANES - 1, &i->imm);
+	case K_bytes:
+		return args(p, i, 0, 2) && expect(p, ",") && integer(p, 0, 7777, &i->imm);
 	case K_shuffle:
 		return args(p, i, 0, 1) && expect(p, "xor") && integer(p, 1, KIR_WARP - 1, &i->imm);
 	case K_tma_load:

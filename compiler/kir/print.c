@@ -94,6 +94,9 @@ kinst_text(Text *t, const Kernel *k, const KInst *i)
 	case K_lane: case K_part:
 		text_printf(t, " %%%" PRIu32 ", %" PRId64, i->a[0], i->imm);
 		break;
+	case K_bytes:
+		text_printf(t, " %%%" PRIu32 ", %%%" PRIu32 ", %" PRId64, i->a[0], i->a[1], i->imm);
+		break;
 	case K_shuffle:
 		text_printf(t, " %%%" PRIu32 " xor %" PRId64, i->a[0], i->imm);
 		break;

@@ -12,7 +12,7 @@ typedef enum Code {
 	C_DIVIDE,               /* the same, where some b are not allowed */
 	C_SELECT_ONE,           /* one condition for all lanes */
 	C_ADD_IX, C_MUL_IX, C_LT_IX,
-	C_AXIS, C_SPLAT, C_LANE, C_JOIN, C_REDUCE,
+	C_AXIS, C_SPLAT, C_LANE, C_JOIN, C_BYTES, C_REDUCE,
 	C_LOAD, C_LOAD_IF, C_GATHER, C_STORE, C_STORE_IF, C_ATOMIC_ADD,
 	C_FOR, C_NEXT, C_JUMP, C_AGAIN, C_JUMP_IF, C_JUMP_UNLESS,
 	C_CP_ASYNC, C_CP_COMMIT, C_CP_WAIT,

@@ -561,6 +561,23 @@ check_lanewise(Verify *v, const KInst *i, KType t)
 }
 
 static bool
+check_bytes(Verify *v, const KInst *i)
+{
+	const Reg reg[3] = { i->dst, i->a[0], i->a[1] };
+
+	for (int j = 0; j < 3; j++) {
+		KType t = type_of(v, reg[j]);
+
+		if (t.s == KS_I1 || t.s == KS_IX || dtype_info[kdtype_of((KScalar)t.s)].bytes * t.lanes != 4)
+			return fail(v, "%s is %s, which does not take 4 bytes", j ? arg_name[j - 1] : "the register", type_name(v, t));
+	}
+	for (int64_t d = i->imm, j = 0; j < 4; j++, d /= 10)
+		if (d % 10 > 7)
+			return fail(v, "there is no byte %" PRId64 " of 8", d % 10);
+	return (i->imm >= 0 && i->imm < 10000) || fail(v, "%" PRId64 " is not four digits", i->imm);
+}
+
+static bool
 check_for(Verify *v, const KInst *i, KType t)
 {
 	if (!ks_int((KScalar)t.s) || t.s == KS_U8 || t.lanes != 1)
@@ -604,6 +621,8 @@ check_types(Verify *v, const KInst *i)
 		return want(v, arg_name[1], b, kt((KScalar)a.s, b.lanes)) &&
 		       want(v, "the register", t, kt((KScalar)a.s, a.lanes + b.lanes));
 	}
+	case K_bytes:
+		return check_bytes(v, i);
 	case K_reduce_add: case K_reduce_max:
 		if (a.s == KS_I1)
 			return fail(v, "%s is not defined on i1", kop_info[i->op].name);

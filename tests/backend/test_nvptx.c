@@ -152,6 +152,8 @@ ops_case(Cases *c, KScalar s, int lanes)
 	Reg odd = k_op(b, K_eq, k_op(b, K_and, k_axis(b, KAXIS_LANE), k_ix(b, 1), 0), k_ix(b, 1), 0);
 	put_result(b, bz, &slot, i, k_load_if(b, bx, i, lanes, odd), kscalar_of(dt));
 	k_store_if(b, bz, k_addi(b, i, (int64_t)slot++ * OPS_N), k_cast(b, kscalar_of(dt), q), odd);
+	if (s != KS_I1 && s != KS_IX && dtype_info[dt].bytes * lanes == 4)
+		put_result(b, bz, &slot, i, k_bytes(b, kt(s, lanes), p, q, 5260), kscalar_of(dt));
 	assert_true(slot <= slots);
 	x.k = k_end(b);
 	double lo = s == KS_U8 ? 0 : s == KS_I1 ? 0 : is_real(s) ? -8 : -100, hi = s == KS_I1 ? 2 : is_real(s) ? 8 : 100;

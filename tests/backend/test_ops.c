@@ -177,10 +177,14 @@ op_kernel(Arena *a, const Case *c)
 	else if (c->op == K_join)       /* x, y, w in a row, and of these some that begin in x or y */
 		r = k_part(b, k_join(b, k_join(b, p, k_load(b, y, i, c->lanes)), k_load(b, w, i, c->lanes)),
 		           c->lanes + c->lanes / 2, c->lanes);
+	else if (c->op == K_bytes)
+		r = k_bytes(b, kt(c->to, 4 / dtype_info[dtype_of(c->to)].bytes), p, q, 5260);
 	else
 		r = k_op(b, c->op, p, q, u);
 	if (k_type(b, r).s == KS_IX)
 		r = k_cast(b, KS_I64, r);
+	if (k_type(b, r).lanes < c->lanes)      /* of bytes */
+		i = k_op(b, K_div, i, k_ix(b, c->lanes / k_type(b, r).lanes), 0);
 	k_store(b, z, i, r);
 	k_close(b);
 	return k_end(b);
@@ -313,12 +317,33 @@ casts(void **state)
 	arena_free(a);
 }
 
+/* 4 bytes of any type from 4 of another that is no larger */
+static void
+bytes(void **state)
+{
+	static const KScalar four[] = { KS_U8, KS_F16, KS_BF16, KS_I32, KS_F32 };
+	Arena *a = arena_new();
+	VEC(Case) c = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(four); i++)
+		for (size_t j = 0; j < COUNT(four); j++) {
+			int from = dtype_info[dtype_of(four[i])].bytes, to = dtype_info[dtype_of(four[j])].bytes;
+
+			if (from <= to)
+				vec_push(a, &c, ((Case){ K_bytes, four[i], four[j], 4 / from, NULL }));
+		}
+	check_all(c.p, c.n);
+	arena_free(a);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arithmetic),
 		cmocka_unit_test(casts),
+		cmocka_unit_test(bytes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

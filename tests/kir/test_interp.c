@@ -696,6 +696,31 @@ lanes_and_warps(void **state)
 	arena_free(a);
 }
 
+/* of the 8 bytes of two registers, in memory's order */
+static void
+bytes_of_two(void **state)
+{
+	(void)state;
+	Arena *a = arena_new();
+	unsigned char x[8] = { 10, 200, 30, 40, 0x64, 0, 70, 80 }, y[4];
+	uint16_t h[2];
+	int32_t n[1];
+	KArg arg[4] = { ARG(x), ARG(y), ARG(h), ARG(n) };
+	const char *text =
+		"kernel t(x: global u8[8], y: global out u8[4], h: global out f16[2], n: global out i32[1]) {\n"
+		"  %1:ix = const 0\n  %2:ix = const 4\n  %3:u8x4 = load x[%1]\n  %4:u8x4 = load x[%2]\n"
+		"  %5:u8x4 = bytes %3, %4, 7631\n  store y[%1], %5\n"
+		"  %6:f16x2 = bytes %3, %4, 4140\n  store h[%1], %6\n"         /* 1024 + byte */
+		"  %7:i32 = bytes %6, %3, 42\n  store n[%1], %7\n}\n";
+	const unsigned char want[4] = { 200, 40, 70, 80 };
+
+	assert_null(kit_run(a, kit_parse(a, text), arg, 4));
+	assert_memory_equal(y, want, 4);
+	assert_true(dtype_get(DT_F16, h, 0) == 1034 && dtype_get(DT_F16, h, 1) == 1224);
+	assert_int_equal(n[0], 10 << 24 | 10 << 16 | 10 << 8 | 200);
+	arena_free(a);
+}
+
 /* one m16n8k8 of tf32: small integers are exact, and bits below the tenth are rounded away */
 static void
 tensor_cores_tf32(void **state)
@@ -937,6 +962,7 @@ main(void)
 		cmocka_unit_test(atomics),
 		cmocka_unit_test(shuffles),
 		cmocka_unit_test(lanes_and_warps),
+		cmocka_unit_test(bytes_of_two),
 		cmocka_unit_test(matrices),
 		cmocka_unit_test(shared_mistakes),
 		cmocka_unit_test(tensor_cores_tf32), cmocka_unit_test(tf32_rounds), cmocka_unit_test(tensor_cores_s8),
