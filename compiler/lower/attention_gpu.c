@@ -44,11 +44,11 @@ typedef struct Local {
 	Val bias;
 	int64_t r, s, ph, pw;
 	bool fits;              /* the kernel can have it */
-	int slots;              /* of a channel's weights in shared memory: taps, and zeros */
+	int quads;              /* fours of taps, rounded up */
 	int64_t lead;           /* rows of values before those of the window */
 	int64_t none;           /* row of values that is zeros */
 	uint32_t bw, sw, sc;    /* weights; partial sums */
-	Reg on;                 /* this lane holds a weight that is not zero */
+	Reg own;                /* of the weights of 8 channels, which one this lane holds; NONE: zeros */
 } Local;
 
 /* log2 of how far a score may exceed the row's reference */
@@ -105,6 +105,15 @@ taps_of(const Local *l)
 	return l->r * l->s;
 }
 
+/* A depthwise filter's weights in shared memory: see convolve(). */
+enum { NONE = 8, ENTRIES = 9, QUAD = 4 };
+
+static int64_t
+weights_of(const Att *a)
+{
+	return a->local.quads * (a->d / 8) * ENTRIES * 2 * QUAD;
+}
+
 /* The convolution beside the attention, if there is one. */
 static void
 find_local(Att *a, const Graph *g, const Group *gr)
@@ -113,7 +122,6 @@ find_local(Att *a, const Graph *g, const Group *gr)
 	Local *l = &a->local;
 	const Node *root = graph_node(g, gr->root), *n;
 	const Type *t = &a->v->type;
-	int64_t quads;
 
 	graph_foreach(g, v) {
 		if (graph_node(g, v)->op != OP_conv2d || graph_node(g, v)->group != root->group || !root->group)
@@ -134,9 +142,7 @@ find_local(Att *a, const Graph *g, const Group *gr)
 		l->r == 2 * l->ph + 1 && l->s == 2 * l->pw + 1;
 	for (int i = 0; i < 2; i++)
 		l->fits = l->fits && attr_ints(n, A_stride, i, 1) == 1 && attr_ints(n, A_dilation, i, 1) == 1;
-	/* an odd number of quads, so that the eight channels that a warp reads at a time lie in different banks */
-	quads = ceil_div(taps_of(l), 4) | 1;
-	l->slots = (int)(4 * quads);
+	l->quads = (int)ceil_div(taps_of(l), 4);
 	/* one window is the picture, and around that there is nothing; multiples of 8 leave the swizzle of rows as it is */
 	l->lead = a->windows > 1 ? ceil_div(l->ph * a->width + l->pw, 8) * 8 : 0;
 }
@@ -185,7 +191,7 @@ shared_bytes(const Att *a)
 	int64_t sums = a->kw > 1 ? (int64_t)a->rw * a->kw * 16 * a->mq * 4 : 0;
 
 	return (a->padded + a->rows) * a->d * a->bytes + sums * (a->d + 2) +
-		(a->local.v ? a->d * a->local.slots * 4 + sums * a->d + 256 : 0);
+		(a->local.v ? weights_of(a) * 2 + sums * a->d + 256 : 0);
 }
 
 /* registers of a thread, about */
@@ -809,8 +815,8 @@ run_of_list(Att *a, Reg at)
  *     A = V[p + tap 1][c .. c + 8) | V[p + tap 2][c .. c + 8)          one ldmatrix, lane by lane a row of either
  *     B = diag(w[tap 1]) over diag(w[tap 2])                           a lane in four has a weight of each
  *
- * Weights lie in shared memory as B wants them: [channel][tap] pairs of which one is the weight and one 0.  Where a tap
- * is outside the picture the lane reads a row of zeros. */
+ * Weights lie in shared memory as B wants them, in pairs of which one is the weight and one 0: [four taps][8 channels][channel
+ * of the 8, and zeros for the other lanes][tap].  Where a tap is outside the picture the lane reads a row of zeros, too. */
 
 static void
 copy_weights(Att *a)
@@ -818,41 +824,49 @@ copy_weights(Att *a)
 	KBuild *b = a->b;
 	Local *l = &a->local;
 	KType one = kt(kscalar_of(a->v->type.dt), 1);
-	Reg i, c, t, col, row, odd, x, zero = k_real(b, one, 0);
+	Reg i, entry, eight, quad, c, t, col, row, odd, x, zero = k_real(b, one, 0);
 
-	i = k_for(b, k_axis(b, KAXIS_THREAD_X), k_ix(b, a->d * l->slots), 32 * a->rw * a->kw);
-	c = k_op(b, K_div, i, k_ix(b, l->slots), 0);
-	t = k_sub(b, i, k_muli(b, c, l->slots));
+	i = k_for(b, k_axis(b, KAXIS_THREAD_X), k_ix(b, weights_of(a) / 2), 32 * a->rw * a->kw);
+	entry = k_op(b, K_div, i, k_ix(b, QUAD), 0);
+	eight = k_op(b, K_div, entry, k_ix(b, ENTRIES), 0);
+	quad = k_op(b, K_div, eight, k_ix(b, a->d / 8), 0);
+	t = k_add(b, k_muli(b, quad, QUAD), k_sub(b, i, k_muli(b, entry, QUAD)));
+	entry = k_sub(b, entry, k_muli(b, eight, ENTRIES));
+	c = k_add(b, k_muli(b, k_sub(b, eight, k_muli(b, quad, a->d / 8)), 8), entry);
 	col = k_op(b, K_div, t, k_ix(b, l->r), 0);
 	row = k_sub(b, t, k_muli(b, col, l->r));
 	x = k_load_if(b, l->bw, k_add(b, k_muli(b, k_add(b, a->head0, c), taps_of(l)), k_add(b, k_muli(b, row, l->s), col)), 1,
-	              k_op(b, K_lt, t, k_ix(b, taps_of(l)), 0));
+	              k_op(b, K_and, k_op(b, K_lt, t, k_ix(b, taps_of(l)), 0), k_op(b, K_lt, entry, k_ix(b, NONE), 0), 0));
 	odd = k_op(b, K_ne, k_op(b, K_and, c, k_ix(b, 1), 0), k_ix(b, 0), 0);
 	k_store(b, l->sw, k_muli(b, i, 2), k_join(b, k_select(b, odd, zero, x), k_select(b, odd, x, zero)));
 	k_close(b);
-	l->on = k_op(b, K_eq, k_op(b, K_shr, a->g, k_ix(b, 1), 0), a->quad, 0);
+	l->own = k_select(b, k_op(b, K_eq, k_op(b, K_shr, a->g, k_ix(b, 1), 0), a->quad, 0), a->g, k_ix(b, NONE));
 }
 
 /* Taps are counted by columns, so that most pairs of them are one above the other, and inside the picture's sides together.
- * Where this lane's row of V is for taps k and k + 1 (lanes from 16 on) of the pixel at row t and column x. */
+ * Where this lane's row of V begins for taps k and k + 1 (lanes from 16 on) of the pixel at row t and column x. */
 static Reg
-row_of_tap(Att *a, int64_t k, Reg t, Reg x, Reg second)
+place_of_tap(Att *a, int64_t k, Reg t, Reg x, Reg second)
 {
 	KBuild *b = a->b;
 	const Local *l = &a->local;
 	int64_t k1 = MIN(k + 1, taps_of(l) - 1);        /* the weight of one that is not there is 0 */
 	int64_t dy = k % l->r - l->ph, dx = k / l->r - l->pw, dy1 = k1 % l->r - l->ph, dx1 = k1 / l->r - l->pw;
-	Reg row = k_add(b, t, k_muli(b, second, (dy1 - dy) * a->width + dx1 - dx)), ok = 0;
+	int64_t move = dy * a->width + dx + l->lead, further = (dy1 - dy) * a->width + dx1 - dx;
+	Reg ok = 0, at, like;
 
-	row = k_addi(b, row, dy * a->width + dx + l->lead);
 	if (dx || dx1)
 		ok = gen_inside(b, k_addi(b, k_add(b, x, k_muli(b, second, dx1 - dx)), dx), a->width);
 	if (a->windows == 1 && (dy || dy1)) {
-		Reg in = gen_inside(b, row, a->tokens);
+		Reg in = gen_inside(b, k_addi(b, k_add(b, t, k_muli(b, second, further)), move), a->tokens);
 
 		ok = ok ? k_op(b, K_and, ok, in, 0) : in;
 	}
-	return ok ? k_select(b, ok, row, k_ix(b, l->none)) : row;
+	/* rows 8 apart are swizzled alike: where the picture's are, taps of a column differ by a constant */
+	like = k_addi(b, k_add(b, t, k_muli(b, second, further & 7)), move & 7);
+	at = k_add(b, k_muli(b, t, a->d), k_add(b, k_muli(b, second, further * a->d), in_row(a, like, k_ix(b, 0))));
+	at = k_addi(b, at, move * a->d);
+	return ok ? k_select(b, ok, at, k_add(b, k_ix(b, l->none * a->d), in_row(a, k_ix(b, l->none), k_ix(b, 0)))) : at;
 }
 
 /* sum[j] += what the filter's taps first .. first + 3, and every step further, make of 16 tokens from t0 on and channels
@@ -862,7 +876,6 @@ convolve(Att *a, Reg t0, int first, int step, const Reg *sum)
 {
 	KBuild *b = a->b;
 	const Local *l = &a->local;
-	KScalar half = kscalar_of(a->v->type.dt);
 	int chunks = (int)a->d / a->piece;
 	bool swizzled = (chunks & (chunks - 1)) == 0;
 	Reg second = k_op(b, K_shr, a->lane, k_ix(b, 4), 0), t = k_add(b, t0, k_op(b, K_and, a->lane, k_ix(b, 15), 0)), x, w[8];
@@ -870,12 +883,11 @@ convolve(Att *a, Reg t0, int first, int step, const Reg *sum)
 	if (!a->whole)
 		t = k_op(b, K_min, t, k_ix(b, a->tokens - 1), 0);
 	x = k_op(b, K_rem, k_add(b, a->token0, t), k_ix(b, a->width), 0);
-	for (int64_t quad = 4 * first; quad < taps_of(l); quad += 4 * step) {
+	for (int64_t quad = QUAD * first; quad < taps_of(l); quad += QUAD * step) {
 		for (int j = 0; j < a->wide; j++)
-			w[j] = k_select(b, l->on, k_load(b, l->sw, k_addi(b, k_muli(b, a->g, 2 * l->slots), 2 * (8 * j * l->slots + quad)), 8),
-			                k_real(b, kt(half, 8), 0));
-		for (int64_t k = quad; k < MIN(quad + 4, taps_of(l)); k += 2) {
-			Reg row = row_of_tap(a, k, t, x, second), at = k_add(b, k_muli(b, row, a->d), in_row(a, row, k_ix(b, 0)));
+			w[j] = k_load(b, l->sw, k_addi(b, k_muli(b, l->own, 2 * QUAD), (quad / QUAD * a->wide + j) * ENTRIES * 2 * QUAD), 8);
+		for (int64_t k = quad; k < MIN(quad + QUAD, taps_of(l)); k += 2) {
+			Reg at = place_of_tap(a, k, t, x, second);
 
 			for (int j = 0; j < a->wide; j++) {
 				/* chunks of a row differ in bits of their own */
@@ -1059,7 +1071,7 @@ shared_buffers(Att *a, DType dt)
 		a->sm = k_buffer(b, "sm", KSPACE_SHARED, DT_F32, rows * 2);
 	}
 	if (a->local.v) {
-		a->local.sw = k_buffer(b, "sw", KSPACE_SHARED, dt, 2 * a->d * a->local.slots);
+		a->local.sw = k_buffer(b, "sw", KSPACE_SHARED, dt, weights_of(a));
 		k_align(b, a->local.sw, 128);
 		if (a->kw > 1)
 			a->local.sc = k_buffer(b, "sc", KSPACE_SHARED, DT_F32, rows * a->d);
