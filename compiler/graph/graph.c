@@ -453,6 +453,32 @@ graph_ordered(Arena *a, const Graph *g)
 	return h;
 }
 
+bool
+group_comes_back(Arena *a, const Graph *g, uint32_t id)
+{
+	bool *after = NEWN(a, bool, g->node.n), *runs_after = NEWN(a, bool, g->group.n), again;
+
+	/* all of a group runs after the group if any of its members needs that */
+	do {
+		again = false;
+		graph_foreach(g, v) {
+			const Node *n = graph_node(g, v);
+			bool needs = n->group && runs_after[n->group];
+
+			for (int i = 0; i < n->narg; i++)
+				needs |= after[n->arg[i]] || (n->group != id && graph_node(g, n->arg[i])->group == id);
+			if (needs && n->group == id)
+				return true;
+			if (!needs || after[v])
+				continue;
+			after[v] = again = true;
+			if (n->group)
+				runs_after[n->group] = true;
+		}
+	} while (again);
+	return false;
+}
+
 void
 graph_replace(Graph *g, Val old, Val new_)
 {

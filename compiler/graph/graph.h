@@ -110,7 +110,7 @@ typedef struct Node {
 } Node;
 
 /* What becomes one kernel (or a few in a row): nodes with this group number.
- * Exactly one of their values, out, is written to memory. */
+ * One of their values, out, is written to memory; of a chain, another one may be, too. */
 typedef enum Family {
 	FAM_none,
 #define FAMILY(name, what) FAM_##name,
@@ -126,6 +126,7 @@ typedef struct Group {
 	Family family;          /* FAM_none: a hole */
 	Val root;               /* the HEAVY, REDUCE or ALONE op; or the last POINT op */
 	Val out;
+	Val also;               /* a chain's: what it writes besides; 0: nothing */
 	int ntile;
 	int32_t tile[TILE_MAX]; /* meaning by family: lower/<family>.c says */
 	int64_t work;           /* workspace bytes, from tile */
@@ -242,6 +243,16 @@ void graph_order(Graph *g);
 
 /* The same nodes under a fresh order made in a: for readers, who leave g as it is. */
 Graph graph_ordered(Arena *a, const Graph *g);
+
+/* Is v what the group writes to memory? */
+static inline bool
+group_writes(const Group *gr, Val v)
+{
+	return gr->out == v || (gr->also && gr->also == v);
+}
+
+/* Does group id read what other groups make of what it writes?  Then none of them can run first.  g has an order. */
+bool group_comes_back(Arena *a, const Graph *g, uint32_t id);
 
 #define graph_foreach(g, v)                                                        \
 	for (size_t i_##v = 0; i_##v < (g)->order.n; i_##v++)                      \

@@ -704,7 +704,7 @@ meta_line(Parse *p)
 	return true;
 }
 
-/* group @5 conv root=%9 out=%12 tile={14,2,16} work=0 buf=b3 */
+/* group @5 chain root=%9 out=%12 also=%7 tile={14,2,16} work=0 buf=b3 */
 static bool
 group_line(Parse *p)
 {
@@ -723,6 +723,8 @@ group_line(Parse *p)
 		return no(p, "expected the family of a group");
 	next(p);
 	if (!key(p, "root") || !value(p, &q.root) || !key(p, "out") || !value(p, &q.out))
+		return false;
+	if (is_word(p, "also") && (!key(p, "also") || !value(p, &q.also)))
 		return false;
 	if (is_word(p, "tile")) {
 		if (!key(p, "tile") || !expect(p, '{'))

@@ -226,6 +226,8 @@ print_groups(FILE *f, const Graph *g)
 			continue;
 		line(f);
 		fprintf(f, "group @%zu %s root=%%%u out=%%%u", i, family_name[p->family], p->root, p->out);
+		if (p->also)
+			fprintf(f, " also=%%%u", p->also);
 		for (int t = 0; t < p->ntile; t++)
 			fprintf(f, "%s%" PRId32, t ? "," : " tile={", p->tile[t]);
 		fprintf(f, "%s work=%" PRId64, p->ntile ? "}" : "", p->work);

@@ -176,13 +176,13 @@ is_grouped(Verify *c)
 	return c->g->sched.n > 0;
 }
 
-/* Is v in memory: a source, the out of its group, or a view or join of such? */
+/* Is v in memory: a source, an out of its group, or a view or join of such? */
 static bool
 in_memory(const Verify *c, Val v)
 {
 	const Node *n = node(c, v);
 
-	return !n->group || c->g->group.p[n->group].out == v;
+	return !n->group || group_writes(&c->g->group.p[n->group], v);
 }
 
 static bool
@@ -208,7 +208,7 @@ check_keep(Verify *c, Val v)
 
 /* One way out: whatever is read outside the group is its out.  As every live value is read,
  * following the readers of a group's value must then end at the out, so the group is
- * connected, and no path can leave it and come back. */
+ * connected, and no path can leave it and come back.  Where there are two ways out, that is looked for. */
 static bool
 check_groups(Verify *c)
 {
@@ -228,6 +228,10 @@ check_groups(Verify *c)
 			return no(c, "group @%u: its root %%%u is not in it", i, p->root);
 		if (!exists(c, p->out) || node(c, p->out)->group != i)
 			return no(c, "group @%u: its out %%%u is not in it", i, p->out);
+		if (p->also && (p->family != FAM_chain || !exists(c, p->also) || node(c, p->also)->group != i || p->also == p->out))
+			return no(c, "group @%u: %%%u can't be what it writes besides its out", i, p->also);
+		if (p->also && group_comes_back(c->a, &c->ordered, i))
+			return no(c, "group @%u: needs what is made of its %%%u or %%%u", i, p->out, p->also);
 		if (p->ntile < 0 || p->ntile > TILE_MAX || p->work < 0)
 			return no(c, "group @%u: tile or work is out of range", i);
 	}
@@ -669,7 +673,7 @@ check_pair(Verify *c, Val u, Val v)
 	}
 	if (c->last[u] < c->def[v] || !share_bytes(node(c, u), node(c, v)))
 		return true;
-	if (c->last[u] == c->def[v] && in_place(c, u, node(c, v)->group))
+	if (c->last[u] == c->def[v] && c->g->group.p[node(c, v)->group].out == v && in_place(c, u, node(c, v)->group))
 		return true;
 	return !is_missed(c, u, u, v) ||
 		no(c, "%s is overwritten by %s at step %d, but is read until step %d", who(c, u), who(c, v),

@@ -16,6 +16,8 @@
  * slabs are); the others are 1x1.  Rows in shared memory are 16 bytes longer than a multiple of 32 bytes, so
  * that ldmatrix reads eight of them from eight different bank groups.
  *
+ * One middle value may leave the kernel, too (Group.also): it is written from where it lies in shared memory.
+ *
  * A middle value is rounded to its type, as it would be in memory; its columns past the last channel, up to a
  * multiple of 16, are zeros.  Rows past the last pixel are computed like the last one, and not stored.
  *
@@ -29,7 +31,7 @@
 #include "lower/conv_mma.h"
 
 enum { T_ROWS, T_WM, T_WN, T_BLOCKS, T_COUNT };
-enum { STEPS = 8, PIECES = 8, SWEEP = 64 };
+enum { STEPS = 8, PIECES = 8, SWEEP = 64, NOTHING = -1 };
 
 /* a part of a step's depth */
 typedef struct Piece {
@@ -61,6 +63,7 @@ typedef struct Chain {
 	int stages;             /* tiles of what comes from memory */
 	int nextra;
 	Piece extra[PIECES];    /* what epilogues read besides: residuals */
+	int also;               /* the step whose result leaves, too; NOTHING */
 	int64_t m, tiles;
 	int64_t together;       /* bytes that it reads and writes */
 	/* lowering */
@@ -199,7 +202,7 @@ count_bytes(const Graph *g, const Group *gr, uint32_t id, Chain *h)
 	const Node *out = graph_node(g, gr->out);
 
 	h->nextra = 0;
-	h->together = type_bytes(&out->type);
+	h->together = type_bytes(&out->type) + (gr->also ? type_bytes(&graph_node(g, gr->also)->type) : 0);
 	for (int i = 0; i < h->n; i++) {
 		Step *s = &h->step[i];
 		const ConvShape *c = &s->c;
@@ -270,6 +273,12 @@ find_steps(const Graph *g, const Target *t, const Group *gr, Chain *h)
 			return false;
 		h->n = i + 1;
 	}
+	h->also = NOTHING;
+	for (int i = 0; i < n - 1; i++)
+		if (h->step[i].out == gr->also)
+			h->also = i;
+	if (gr->also && h->also == NOTHING)
+		return false;
 	h->m = h->step[0].c.n * h->step[0].c.oh * h->step[0].c.ow;
 	count_bytes(g, gr, id, h);
 	return t->mma == MMA_M16N8K16 && t->has & GPU_CP_ASYNC;
@@ -361,6 +370,8 @@ cost(const Chain *h, const Target *t)
 		double kp = (double)s->kp, np = (double)s->np, sweeps = np / s->sweep;
 		double waste = ceil(sweeps / h->wn) * h->wn / sweeps;
 
+		if (i == h->also)
+			work += h->bm * np * 2 / cache_rate;
 		if (s->depthwise) {
 			weights += (double)weight_bytes(s);
 			work += tap * h->bm * np * (double)(s->c.r * s->c.s);
@@ -451,25 +462,55 @@ cost_apart(const Graph *g, const Target *t, const Chain *h)
 	return all;
 }
 
+/* The best tile of a chain; NULL: there is none. */
+static const LowerTile *
+best_tile(Arena *a, Chain *h, const Target *t)
+{
+	LowerTile *to = NEWN(a, LowerTile, TILES), *best = to;
+	int n = candidates(h, t, to, TILES);
+
+	for (int i = 1; i < n; i++)
+		if (to[i].cost < best->cost)
+			best = &to[i];
+	return n ? best : NULL;
+}
+
+/* What the steps cost if those up to the result that leaves were a kernel, and the rest launches of their own. */
+static double
+cost_split(Arena *a, const Graph *g, const Target *t, const Chain *h)
+{
+	Chain *first = NEW(a, Chain), *rest = NEW(a, Chain);
+	const LowerTile *tile;
+	double apart;
+
+	*first = *rest = *h;
+	first->n = h->also + 1;
+	first->also = NOTHING;
+	rest->n = h->n - first->n;
+	memmove(rest->step, rest->step + first->n, (size_t)rest->n * sizeof *rest->step);
+	apart = cost_apart(g, t, first);
+	tile = first->n > 1 ? best_tile(a, first, t) : NULL;
+	return (tile ? MIN(tile->cost, apart) : apart) + cost_apart(g, t, rest);
+}
+
 void
 choose_chain(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 {
 	Chain *h = NEW(a, Chain);
-	LowerTile *to = NEWN(a, LowerTile, TILES);
-	int n, best = 0;
+	const LowerTile *best;
 
 	*pack = 1;
 	gr->ntile = 0;
-	if (!find_steps(g, t, gr, h))
+	if (!find_steps(g, t, gr, h) || !(best = best_tile(a, h, t)))
 		return;
-	n = candidates(h, t, to, TILES);
-	for (int i = 1; i < n; i++)
-		if (to[i].cost < to[best].cost)
-			best = i;
-	if (n == 0 || to[best].cost >= SURE * cost_apart(g, t, h))
+	if (best->cost >= SURE * (h->also == NOTHING ? cost_apart(g, t, h) : cost_split(a, g, t, h)))
+		return;
+	/* a launch less is all that there is to win: what leaves is written as before, and with more tiles
+	 * than multiprocessors kernels of one convolution are the better ones */
+	if (h->also != NOTHING && !(set_tile(h, t, best->tile) && h->tiles <= t->sms))
 		return;
 	gr->ntile = T_COUNT;
-	memcpy(gr->tile, to[best].tile, sizeof gr->tile);
+	memcpy(gr->tile, best->tile, sizeof gr->tile);
 }
 
 const char *
@@ -494,6 +535,8 @@ chain_key(Arena *a, const Graph *g, const Target *t, const Group *gr)
 			            h->step[i].piece[k].k);
 	}
 	text_printf(&key, " -> %" PRId64, h->step[h->n - 1].c.oc);
+	if (h->also != NOTHING)
+		text_printf(&key, " also %d", h->also);
 	return text_str(&key);
 }
 
@@ -649,6 +692,41 @@ copy_tile(Chain *h, Reg tile, Reg stage)
 		if (h->extra[i].buf)
 			for_items(h, h->bm * (h->extra[i].kp / 8), copy_pixels, &(Copy){ &h->step[0], &h->extra[i], tile, stage });
 	k_sync(h->b, K_cp_commit, 0);
+}
+
+/* 8 channels of a result that leaves, from shared memory to where it has its place. */
+static void
+write_pixels(Chain *h, const Copy *o, Reg item)
+{
+	Gen *z = h->z;
+	KBuild *b = h->b;
+	Val v = o->s->out;
+	const Node *n = gen_node(z, v);
+	const int64_t *st = n->place.stride;
+	Reg k, row = row_of(b, item, o->s->c.oc / 8, &k), at = k_add(b, k_muli(b, o->tile, h->bm), row), x, to;
+	uint32_t buf = gen_buf(z, v);
+	int piece = st[3] == 1 ? 8 : 1;
+
+	while (piece > 1 && (st[0] % piece || st[1] % piece || st[2] % piece || n->place.offset % piece))
+		piece /= 2;
+	x = k_load(b, z->held[v].buf, k_add(b, k_muli(b, row, z->held[v].pitch), k), 8);
+	if (h->m % h->bm)
+		k_if(b, k_op(b, K_lt, at, k_ix(b, h->m), 0));
+	if (gen_is_flat(z->g, v, true)) {
+		to = k_muli(b, at, st[2]);
+	} else {
+		int64_t height = n->type.dim[1], width = n->type.dim[2];
+		Reg line = k_op(b, K_div, at, k_ix(b, width), 0), picture = k_op(b, K_div, line, k_ix(b, height), 0);
+
+		to = k_muli(b, k_sub(b, at, k_muli(b, line, width)), st[2]);
+		to = k_add(b, to, k_muli(b, k_sub(b, line, k_muli(b, picture, height)), st[1]));
+		to = k_add(b, to, k_muli(b, picture, st[0]));
+	}
+	to = k_add(b, to, k_muli(b, k, st[3]));
+	for (int i = 0; i < 8; i += piece)
+		k_store(b, buf, k_addi(b, to, i * st[3]), k_part(b, x, i, piece));
+	if (h->m % h->bm)
+		k_close(b);
 }
 
 /* ---- multiplying ---------------------------------------------------------------------------------------- */
@@ -1011,11 +1089,16 @@ lower_chain(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	k_sync(b, K_barrier, 0);
 	for (int i = 0; i < h->nextra && h->stages > 1; i++)
 		z->held[h->extra[i].v].at = k_muli(b, stage, h->bm * (h->extra[i].kp + 8));
-	for (int i = 0; i < h->n; i++)
-		if (h->step[i].depthwise)
-			run_depthwise(h, &h->step[i], k_muli(b, tile, h->bm));
+	for (int i = 0; i < h->n; i++) {
+		const Step *s = &h->step[i];
+
+		if (s->depthwise)
+			run_depthwise(h, s, k_muli(b, tile, h->bm));
 		else
-			run_step(h, &h->step[i], k_muli(b, tile, h->bm), stage, sum);
+			run_step(h, s, k_muli(b, tile, h->bm), stage, sum);
+		if (i == h->also)
+			for_items(h, h->bm * (s->c.oc / 8), write_pixels, &(Copy){ .s = s, .tile = tile });
+	}
 	if (h->stages > 1) {
 		k_mov_to(b, stage, next);
 		k_close(b);

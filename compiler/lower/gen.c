@@ -123,9 +123,9 @@ gen_buf(Gen *z, Val v)
 		char name[24];
 
 		snprintf(name, sizeof name, "a%zu", z->low->arg.n);
-		if (v == z->gr->out)
-			snprintf(name, sizeof name, "y");
-		z->buf[v] = k_param(z->b, arena_str(z->a, name), n->type.dt, extent(n), v == z->gr->out);
+		if (group_writes(z->gr, v))
+			snprintf(name, sizeof name, v == z->gr->out ? "y" : "also");
+		z->buf[v] = k_param(z->b, arena_str(z->a, name), n->type.dt, extent(n), group_writes(z->gr, v));
 		k_align(z->b, z->buf[v], place_align(z->g, n, gen_gpu(z->cx)));
 		vec_push(z->a, &z->low->arg, ((LaunchArg){ .kind = ARG_VALUE, .v = v }));
 	}

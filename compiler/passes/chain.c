@@ -12,11 +12,15 @@
  * projection behind an attention with the two layers of its perceptron, the end of a block with the
  * convolution that mixes its parts, and the last two of a head.  The first step may be of any size, or depthwise.
  *
- * A chain is a group like others: of its values one leaves it, its root is the last of the
+ * A chain is a group like others: of its values one leaves it (or two, see below), its root is the last of the
  * convolutions, and the convolutions in it, in the order of the graph, are its steps.  What leads from one step
  * into the next has room in shared memory, and any later step may read it (residuals do).  A
  * concat in front of a step, of which one part is made in the chain, belongs to it: the step reads its
  * parts where they are, and they need no common storage any more.
+ *
+ * A value that others read too may be a step's result, once in a chain: the kernel keeps it for the next step and writes it
+ * besides (Group.also).  So the queries, keys and values of an attention are made where the block before it ends,
+ * whose result the attention's block adds to its own.
  *
  * Whether a step may be in a chain, whether its numbers fit shared memory, and whether it pays is the
  * choice of lower/chain.c: a group for which that finds no tile is taken apart again.
@@ -123,15 +127,17 @@ first_step(const Chain *h, uint32_t id)
 }
 
 /* Makes group `before`, whose out is x, and the group of conv one, if that suits the kernels; or with up to
- * `more` groups before it, if it does only then. */
+ * `more` groups before it, if it does only then.  `also`: others read x, too. */
 static bool
-join(Chain *h, uint32_t before, Val x, Val conv, Val concat, int more)
+join(Chain *h, uint32_t before, Val x, Val conv, Val concat, int more, bool also)
 {
 	uint32_t id = node(h, conv)->group;
 	Group *gr = &h->g->group.p[id], was = *gr, *first = &h->g->group.p[before], was_first = *first;
 	bool *mine = NEWN(h->tmp, bool, h->g->node.n), suits;
 	int pack;
 
+	if ((gr->also != 0) + (first->also != 0) + also > 1)
+		return false;
 	graph_foreach(h->g, v)
 		mine[v] = node(h, v)->group == id;
 	move_members(h, before, id);
@@ -140,8 +146,9 @@ join(Chain *h, uint32_t before, Val x, Val conv, Val concat, int more)
 		node(h, concat)->keep = KEEP_GROUP;
 	}
 	gr->family = FAM_chain;
+	gr->also = also ? x : gr->also + first->also;   /* one of these is 0 */
 	*first = (Group){ 0 };
-	if (!concat || parts_suit(h, concat))
+	if ((!concat || parts_suit(h, concat)) && !(gr->also && group_comes_back(h->tmp, h->g, id)))
 		h->cx->choose(h->g->a, h->g, h->cx->target, gr, &pack);
 	else
 		gr->ntile = 0;
@@ -150,7 +157,7 @@ join(Chain *h, uint32_t before, Val x, Val conv, Val concat, int more)
 	gr->work = 0;
 	memset(gr->tile, 0, sizeof gr->tile);
 	if (suits || (more && try_step(h, first_step(h, id), more - 1))) {
-		pass_log(h->cx, "%%%u stays in the kernel of %%%u", x, conv);
+		pass_log(h->cx, "%%%u stays in the kernel of %%%u%s", x, conv, also ? ", and leaves it" : "");
 		return true;
 	}
 	graph_foreach(h->g, v)
@@ -178,7 +185,7 @@ try_step(Chain *h, Val conv, int more)
 		return false;
 	if (may_lead(h, node(h, x)->group, x))
 		return read_within(h, x, id, 0) && is_plain(h, node(h, x)->group) &&
-			join(h, node(h, x)->group, x, conv, 0, more);
+			join(h, node(h, x)->group, x, conv, 0, more, false);
 	c = node(h, x);
 	if (c->keep != KEEP_JOIN || !read_within(h, x, id, 0))
 		return false;
@@ -186,10 +193,44 @@ try_step(Chain *h, Val conv, int more)
 		Val part = c->arg[i];
 
 		if (may_lead(h, node(h, part)->group, part) && read_within(h, part, id, x) &&
-		    is_plain(h, node(h, part)->group) && join(h, node(h, part)->group, part, conv, x, more))
+		    is_plain(h, node(h, part)->group) && join(h, node(h, part)->group, part, conv, x, more, false))
 			return true;
 	}
 	return false;
+}
+
+/* Does one of two groups read of the storage that the other writes?  One may lie under
+ * what the other has read by then, which in one kernel it may not. */
+static bool
+reads_where_written(const Chain *h, uint32_t before, uint32_t id)
+{
+	Storage at;
+	Val bad;
+
+	if (!storage_find(h->tmp, h->g, &at, &bad))
+		return true;
+	graph_foreach(h->g, v) {
+		const Node *n = node(h, v);
+		Val other = n->group == before ? h->g->group.p[id].out : n->group == id ? h->g->group.p[before].out : 0;
+
+		for (int i = 0; other && i < n->narg; i++)
+			if (node(h, n->arg[i])->group != before && node(h, n->arg[i])->group != id && at.owner[n->arg[i]] == at.owner[other])
+				return true;
+	}
+	return false;
+}
+
+/* The same for what others read, too. */
+static bool
+try_also(Chain *h, Val conv)
+{
+	const Node *n = node(h, conv);
+	uint32_t id = n->group, before = node(h, n->arg[0])->group;
+	Val x = n->arg[0];
+
+	return id && before != id && (h->g->group.p[id].family == FAM_conv || h->g->group.p[id].family == FAM_chain) &&
+		is_plain(h, id) && may_lead(h, before, x) && is_plain(h, before) && !h->users.outputs[x] &&
+		!read_within(h, x, id, 0) && !reads_where_written(h, before, id) && join(h, before, x, conv, 0, 0, true);
 }
 
 bool
@@ -210,6 +251,8 @@ pass_chain(Graph *g, PassCtx *cx)
 			again |= node(&h, v)->op == OP_conv2d && try_step(&h, v, MORE);
 		changed |= again;
 	} while (again);
+	graph_foreach(g, v)
+		changed |= node(&h, v)->op == OP_conv2d && try_also(&h, v);
 	arena_free(h.tmp);
 	return changed;
 }

@@ -88,6 +88,8 @@ list_uses(const Find *f, uint32_t step, Uses *to)
 
 	to->n = 0;
 	vec_push(f->a, to, ((Use){ step, t->out, true }));
+	if (t->also)
+		vec_push(f->a, to, ((Use){ step, t->also, true }));
 	for (size_t i = 0; i < t->read.n; i++)
 		vec_push(f->a, to, ((Use){ step, t->read.p[i], false }));
 }

@@ -36,7 +36,7 @@ find_blocks(Find *f)
 	graph_foreach(g, v) {
 		Val owner = l->at.owner[v];
 		const Node *n = graph_node(g, v);
-		bool memory = !n->group || g->group.p[n->group].out == v;
+		bool memory = !n->group || group_writes(&g->group.p[n->group], v);
 
 		if (!memory || is_source(graph_node(g, owner)))
 			continue;
@@ -85,6 +85,8 @@ find_touches(Find *f)
 			continue;
 		if (g->group.p[n->group].out == v)
 			t->out = l->block_of[v];
+		else if (g->group.p[n->group].also == v)
+			t->also = l->block_of[v];
 		for (int i = 0; i < n->narg; i++) {
 			Val x = n->arg[i];
 
@@ -102,17 +104,21 @@ find_touches(Find *f)
 
 		if (g->group.p[id].family == FAM_none)
 			continue;
+		if (t->also == t->out)
+			t->also = 0;
 		t->work = plan_align(g->group.p[id].work);
 		for (size_t i = 0; i < t->needs.n; i++)
 			vec_push(f->a, &l->touch[t->needs.p[i]].feeds, id);
 		/* a group that reads one part of a join and writes another uses it once */
 		for (size_t i = 0; i < t->read.n; i++)
-			if (t->read.p[i] != t->out)
+			if (t->read.p[i] != t->out && t->read.p[i] != t->also)
 				t->read.p[kept++] = t->read.p[i];
 		t->read.n = kept;
 		for (size_t i = 0; i < t->read.n; i++)
 			l->block.p[t->read.p[i]].uses++;
 		l->block.p[t->out].uses++;
+		if (t->also)
+			l->block.p[t->also].uses++;
 	}
 }
 
@@ -162,7 +168,7 @@ find_overwrites(Find *f)
 			Val x = n->arg[k];
 			uint32_t b = l->block_of[x];
 
-			if (graph_node(g, x)->group != n->group && b && b != t->out && l->block.p[b].owner == x &&
+			if (graph_node(g, x)->group != n->group && b && b != t->out && b != t->also && l->block.p[b].owner == x &&
 			    is_stored(g, x) && !l->block.p[b].kept && type_eq(&graph_node(g, x)->type, &out->type))
 				add_once(f->a, &t->over, b);
 		}

@@ -21,6 +21,7 @@ typedef struct Block {
 /* What one group does to storage. */
 typedef struct Touch {
 	uint32_t out;           /* block that it writes */
+	uint32_t also;          /* … and another one; 0: none */
 	VEC(uint32_t) read;     /* other blocks that it reads, each once */
 	VEC(uint32_t) over;     /* those of them that its out may take the place of, if this is their last use */
 	VEC(uint32_t) needs;    /* groups that run before it, each once */

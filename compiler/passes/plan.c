@@ -55,6 +55,10 @@ find_lifetimes(Planner *p)
 
 		p->first[t->out] = MIN(p->first[t->out], (int32_t)i);
 		p->last[t->out] = MAX(p->last[t->out], (int32_t)i);
+		if (t->also) {
+			p->first[t->also] = MIN(p->first[t->also], (int32_t)i);
+			p->last[t->also] = MAX(p->last[t->also], (int32_t)i);
+		}
 		for (size_t k = 0; k < t->read.n; k++)
 			p->last[t->read.p[k]] = MAX(p->last[t->read.p[k]], (int32_t)i);
 	}
@@ -331,16 +335,20 @@ find_users(Planner *p, size_t words, uint64_t *const *before, uint64_t **used, u
 	}
 	for (uint32_t i = 0; i < g->sched.n; i++) {
 		const Touch *t = &p->live.touch[g->sched.p[i]];
-		uint32_t root = t->out, b;
+		uint32_t root, b;
 
-		while (p->root[root] != root)
-			root = p->root[root];
-		b = p->buf[root];
-		bit_set(used[b], i);
-		if (p->live.block.p[t->out].kept)
-			bit_set(used[b], (uint32_t)g->sched.n);
-		for (size_t w = 0; w < words; w++)
-			ended[b][w] &= before[i][w];
+		for (int o = 0; o < (t->also ? 2 : 1); o++) {
+			uint32_t out = o ? t->also : t->out;
+
+			for (root = out; p->root[root] != root;)
+				root = p->root[root];
+			b = p->buf[root];
+			bit_set(used[b], i);
+			if (p->live.block.p[out].kept)
+				bit_set(used[b], (uint32_t)g->sched.n);
+			for (size_t w = 0; w < words; w++)
+				ended[b][w] &= before[i][w];
+		}
 		for (size_t k = 0; k < t->read.n; k++) {
 			for (root = t->read.p[k]; p->root[root] != root;)
 				root = p->root[root];

@@ -38,16 +38,18 @@ run_begin(Sched *s)
 	}
 }
 
-/* Bytes allocated for the group's out; negative or 0 if it takes the place of an operand. */
+/* Bytes allocated for what the group writes; none for an out that takes the place of an operand. */
 static int64_t
 grows(const Sched *s, const Touch *t)
 {
+	int64_t also = t->also && !s->there[t->also] ? s->live.block.p[t->also].bytes : 0;
+
 	if (s->there[t->out])
-		return 0;
+		return also;
 	for (size_t i = 0; i < t->over.n; i++)
 		if (s->uses[t->over.p[i]] == 1)
-			return 0;
-	return s->live.block.p[t->out].bytes;
+			return also;
+	return also + s->live.block.p[t->out].bytes;
 }
 
 /* Bytes that nobody needs after the group has run. */
@@ -81,6 +83,10 @@ run_step(Sched *s, uint32_t group, int64_t *live, int64_t *peak)
 	*live -= down;
 	s->there[t->out] = true;
 	s->uses[t->out]--;
+	if (t->also) {
+		s->there[t->also] = true;
+		s->uses[t->also]--;
+	}
 	for (size_t i = 0; i < t->read.n; i++)
 		s->uses[t->read.p[i]]--;
 }

@@ -173,6 +173,7 @@ static const struct { const char *text, *error; } bad[] = {
 	{ IN "  %2 \"a\nb\" = exp %1", "2:6: this is no part" },
 	{ IN "  %2 \"a\\x00\" = exp %1", "2:6: this is no part" },
 	{ IN "  group @1 cnv root=%1 out=%1 work=0", "2:12: expected the family of a group" },
+	{ IN "  group @1 chain root=%1 out=%1 also=%5 work=0", "%5 is used before it is made" },
 	{ IN "  group @1 conv root=%5", "%5 is used before it is made" },
 	{ IN "  group @1 conv root=%1 out=%1 work=0\n  group @1 conv root=%1 out=%1 work=0", "3:12: group @1 is here twice" },
 	{ IN "  group @1 conv root=%1 out=%1 tile={1,2,3,4,5,6,7,8,9}", "more than 8 numbers" },

@@ -284,12 +284,43 @@ test_half_overwritten(void **state)
 	}
 }
 
+/* A chain's second out: in memory like the first, and no way back into the chain from either. */
+static void
+test_also(void **state)
+{
+	static const struct { const char *group, *reads, *error; } row[] = {
+		{ "group @1 chain root=%6 out=%6 also=%4", "%2", NULL },
+		{ "group @1 chain root=%6 out=%6", "%2", "%7 (exp): reads %4 (conv2d), which group @1 keeps in registers: its out is %6" },
+		{ "group @1 conv root=%6 out=%6 also=%4", "%2", "group @1: %4 can't be what it writes besides its out" },
+		{ "group @1 chain root=%6 out=%6 also=%6", "%2", "group @1: %6 can't be what it writes besides its out" },
+		{ "group @1 chain root=%6 out=%6 also=%7", "%2", "group @1: %7 can't be what it writes besides its out" },
+		{ "group @1 chain root=%6 out=%6 also=%5", "%2", "which group @1 keeps in registers: its out is %6" },
+		{ "group @1 chain root=%6 out=%6 also=%4", "%8", "group @1: needs what is made of its %6 or %4" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(row); i++) {
+		Arena *a = arena_new();
+		/* %8 is made of %4 and outside: with it as an operand of %6's, the group can't run */
+		const char *text = arena_printf(a,
+			"graph g(%%1 x: f32[1,2,4,4], %%2 r: f32[1,2,4,4]) { %%3 = param : f32[2,2,1,1] "
+			"%%4 = conv2d %%1, %%3 : f32[1,2,4,4] @1 %%7 = exp %%4 : f32[1,2,4,4] @2 %%8 = neg %%7 : f32[1,2,4,4] @2 "
+			"%%5 = conv2d %%4, %%3 : f32[1,2,4,4] @1 %%6 = add %%5, %s : f32[1,2,4,4] @1 "
+			"%s work=0 group @2 point root=%%8 out=%%8 work=0 return y=%%6, z=%%8 }", row[i].reads, row[i].group);
+		const char *err = verify_error(parse_graph(a, text));
+
+		if (row[i].error ? !err || !strstr(err, row[i].error) : err != NULL)
+			fail_msg("%s, %s: %s", row[i].group, row[i].reads, err ? err : "no error");
+		arena_free(a);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_half_overwritten), cmocka_unit_test(test_broken), cmocka_unit_test(test_nodes), cmocka_unit_test(test_reshape),
-		cmocka_unit_test(test_interleaved), cmocka_unit_test(test_in_place),
+		cmocka_unit_test(test_interleaved), cmocka_unit_test(test_in_place), cmocka_unit_test(test_also),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
  *                    # half 4e-3             greatest ||difference|| / ||expected|| in f16 and tf32, whose fractions have 10 bits, default 2e-3
  *                    # slow                  too much work for the interpreter
  *                    # chain 16 1 4 1      a tile for its chains, which there must be then (in f16)
+ *                    # also                and one of them writes a middle value, too
  *                    # together            the convolution of an attention's values is in its kernel (in f16)
  *                    # same                  with chains every bit is as without, on sm_80
  *                    # tile 64 32 64 3 1 0 1 of its convolutions on sm_90a (of a patch, … 2: but the 1x1), or its
@@ -286,6 +287,16 @@ has_chain(const Graph *g)
 	return false;
 }
 
+/* Does a chain write a value besides its out? */
+static bool
+has_also(const Graph *g)
+{
+	for (size_t i = 1; i < g->group.n; i++)
+		if (g->group.p[i].also)
+			return true;
+	return false;
+}
+
 /* Is there an attention whose group has a convolution, too? */
 static bool
 has_together(const Graph *g)
@@ -423,6 +434,8 @@ run_graph(Case *c, Graph *g)
 		lower_all(c, g, t, gpu->compute, gpu->tf32, p);
 		if (wished_chain && has_chain(g) != (gpu->compute == DT_F16))
 			fail_msg("%s: %s: %s", c->path, how, gpu->compute == DT_F16 ? "nothing became a chain" : "there is no kernel for such chains");
+		if (directive(c, "also", "") && has_also(g) != (gpu->compute == DT_F16))
+			fail_msg("%s: %s: %s", c->path, how, gpu->compute == DT_F16 ? "nothing leaves a chain besides its out" : "a chain?");
 		if (directive(c, "together", "") && !c->shared && has_together(g) != (gpu->compute == DT_F16))
 			fail_msg("%s: %s: the convolution of the values %s", c->path, how, gpu->compute == DT_F16 ? "is apart" : "is not");
 		if (!program_interpret(p, g->name, in, have, a, &err))

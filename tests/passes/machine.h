@@ -144,6 +144,8 @@ run_group(Machine *m, uint32_t id, Tensor **reg)
 			fail_msg("%s", err);
 	}
 	transfer(m, gr->out, reg[gr->out], true);
+	if (gr->also)
+		transfer(m, gr->also, reg[gr->also], true);
 }
 
 static inline void

@@ -781,6 +781,61 @@ test_lanes(void **state)
 	assert_true(side > 100 && moved > 100);
 }
 
+/* Of chains only those that a kernel could have: all but the first step see single pixels. */
+static void
+choose_chains(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
+{
+	bool first = true;
+
+	choose_simply(a, g, t, gr, pack);
+	for (size_t i = 0; i < g->order.n && gr->family == FAM_chain; i++) {
+		const Node *n = graph_node(g, g->order.p[i]);
+
+		if (n->op != OP_conv2d || n->group != graph_node(g, gr->root)->group)
+			continue;
+		if (!first && (type_count(&graph_node(g, n->arg[1])->type) != n->type.dim[3] * graph_node(g, n->arg[0])->type.dim[3] ||
+		    attr_ints(n, A_stride, 0, 1) != 1 || attr_ints(n, A_stride, 1, 1) != 1))
+			gr->ntile = 0;
+		first = false;
+	}
+}
+
+/* Chains as long as they get: some write two values, and run beside others. */
+static void
+test_chains(void **state)
+{
+	size_t chains = 0, also = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= GRAPHS; seed++) {
+		Arena *a = arena_new();
+		Graph *g = random_graph(a, seed);
+		PassCtx cx = test_context(a);
+		Tensor *in = inputs_for(a, g, seed), *after;
+		Random r = { seed };
+		LaneStep *step;
+		const char *err;
+
+		cx.target = target_named("sm_80");
+		cx.choose = choose_chains;
+		cx.beside = seed % 3 != 0;
+		if (!passes_run(g, &cx, NULL, true, NULL, NULL, &err))
+			fail_msg("graph %llu: %s", (unsigned long long)seed, err);
+		for (size_t i = 1; i < g->group.n; i++) {
+			chains += g->group.p[i].family == FAM_chain;
+			also += g->group.p[i].also != 0;
+		}
+		after = evaluate(a, g, in);
+		assert_plan_works(a, g, in, after, seed);
+		step = lanes_find(a, g, 1 + (uint32_t)(seed % 5));
+		shuffle(g, step, &r);
+		assert_plan_works(a, g, in, after, seed);
+		arena_free(a);
+	}
+	print_message("%zu chains, %zu write two values\n", chains, also);
+	assert_true(chains > 50 && also > 20);
+}
+
 int
 main(void)
 {
@@ -792,6 +847,7 @@ main(void)
 		cmocka_unit_test(test_deterministic),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_broken_plans),
+		cmocka_unit_test(test_chains),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
