@@ -738,8 +738,16 @@ emit_address(Emit *e, uint32_t buf, Reg index, bool is_load, unsigned *align)
 static LVal
 load(Emit *e, uint32_t buf, LLVMTypeRef ty, LVal p, unsigned align)
 {
-	LVal x = LLVMBuildLoad2(e->b, ty, p, "");
+	const KBuf *m = &e->k->buf.p[buf - 1];
+	LVal x;
 
+	if (e->hooks->bytes8 && m->dt == DT_U8 && read_only(m) && align >= 8 &&
+	    LLVMGetTypeKind(ty) == LLVMVectorTypeKind && LLVMGetVectorSize(ty) == 8) {
+		x = e->hooks->bytes8(e, p);
+		emit_alias(e, x, buf, false);
+		return LLVMBuildBitCast(e->b, x, ty, "");
+	}
+	x = LLVMBuildLoad2(e->b, ty, p, "");
 	LLVMSetAlignment(x, align);
 	emit_alias(e, x, buf, true);
 	return x;

@@ -28,6 +28,7 @@ typedef struct EmitHooks {
 	LVal (*math)(Emit *e, KOp op, KType t, LVal x, LVal y);
 	LVal (*silu)(Emit *e, KType t, LVal x);         /* x * sigmoid(x) on f32, likewise */
 	LVal (*narrow)(Emit *e, KType to, LVal x);      /* f32 to f16 or bf16, likewise */
+	LVal (*bytes8)(Emit *e, LVal p);        /* 8 bytes from an address that is a multiple of 8, which nobody writes, likewise */
 	bool half;              /* f16 and bf16 are LLVM's half and bfloat, and computed with; else they are
 	                         * i16, computed in f32 and converted */
 	bool fma;               /* has a fused multiply-add; else a multiplication and an addition */

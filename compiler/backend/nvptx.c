@@ -881,6 +881,15 @@ special(Emit *e, const KInst *i)
 
 /* ---- mathematics ------------------------------------------------------------------------------ */
 
+/* LLVM cuts a load of 8 bytes into two of 4, whatever type it is given, but not this one. */
+static LVal
+bytes8(Emit *e, LVal p)
+{
+	LLVMTypeRef i32 = LLVMInt32TypeInContext(e->cx), ty[2] = { LLVMVectorType(i32, 2), LLVMTypeOf(p) };
+
+	return emit_call(e, "llvm.nvvm.ldg.global.i", ty, 2, (LVal[]){ p, LLVMConstInt(i32, 8, false) }, 2);
+}
+
 /* lane by lane */
 static LVal
 each(Emit *e, KType t, LVal x, LVal (*fn)(Emit *e, LVal x))
@@ -995,7 +1004,7 @@ static EmitHooks
 hooks_for(const Kernel *k, const Target *t, bool pdl)
 {
 	EmitHooks h = {
-		.begin = begin, .axis = axis, .special = special, .math = math, .silu = silu, .narrow = narrow,
+		.begin = begin, .axis = axis, .special = special, .math = math, .silu = silu, .narrow = narrow, .bytes8 = bytes8,
 		.half = true, .fma = true, .ix_bits = 32, .rough = true, .pdl = pdl && (t->has & GPU_PDL),
 	};
 

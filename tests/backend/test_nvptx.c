@@ -229,6 +229,30 @@ wide_case(Cases *c)
 	vec_push(c->a, &c->v, x);
 }
 
+/* bytes to halves as the first convolution makes them: 8 in one load, and two at a time */
+static void
+pixels_case(Cases *c)
+{
+	Case x = { .error = 0, .expect = { "ld.global.nc.v2.u32", "prmt.b32", "fma.rn.f16x2" } };
+	KBuild *b = k_begin(c->a, "pixels");
+	enum { T = 32 };
+	uint32_t bx = k_param(b, "x", DT_U8, T * 8, false), by = k_param(b, "y", DT_F16, T * 4, true);
+	KType two = kt(KS_F16, 2);
+	Reg t, all, mid, above = k_int(b, KS_I32, 0x64), less = k_real(b, two, -4), scale = k_real(b, two, 1.0 / 256);
+
+	k_align(b, bx, 8);
+	k_threads(b, T, 1, 1);
+	t = k_axis(b, KAXIS_THREAD_X);
+	all = k_load(b, bx, k_muli(b, t, 8), 8);
+	mid = k_bytes(b, kt(KS_U8, 4), k_part(b, all, 0, 4), k_part(b, all, 4, 4), 5432);
+	k_store(b, by, k_muli(b, t, 4), k_join(b, k_fma(b, k_bytes(b, two, mid, above, 4140), scale, less),
+	                                       k_fma(b, k_bytes(b, two, mid, above, 4543), scale, less)));
+	x.k = k_end(b);
+	arg(c, &x, DT_U8, T * 8, 0, 256);
+	arg(c, &x, DT_F16, T * 4, 0, 1);
+	vec_push(c->a, &c->v, x);
+}
+
 /* copies of 4, 8 and 16 bytes, some not done; a local array; a picture of unknown size */
 static void
 copies_case(Cases *c)
@@ -748,6 +772,7 @@ make_cases(Cases *c)
 		cast_case(c, s, s == KS_IX ? 1 : 4);
 	}
 	wide_case(c);
+	pixels_case(c);
 	copies_case(c);
 	atomics_case(c);
 	fragments_case(c);
