@@ -344,15 +344,6 @@ set_tile(Chain *h, const Target *t, const int32_t *tile)
 		h->blocks * h->threads <= t->threads_sm;
 }
 
-/* Clocks that bytes take which do not stay in the second-level cache. */
-static double
-memory_clocks(const Target *t, double bytes)
-{
-	const double rate = 1450;      /* a clock, of all multiprocessors */
-
-	return bytes > (double)t->l2 / 4 ? bytes / rate : 0;
-}
-
 /* Clocks of one multiprocessor for a launch of the chain: for each tile its products, what warps read of shared memory,
  * what comes from the second-level cache and the epilogues, one after another, for a block's barriers leave little to
  * overlap; patches are found by arithmetic, which takes as long as their copies.  The numbers were fitted to 60 chains
@@ -385,7 +376,7 @@ cost(const Chain *h, const Target *t)
 	}
 	latency = h->n * step + (h->step[0].c.r * h->step[0].c.s > 1 && !h->step[0].depthwise ? patches : 0);
 	work = latency + MIN(tiles, h->blocks) * weights / weight_rate + tiles * (work + h->n * turn / MIN(tiles, h->blocks));
-	return start + MAX(work, memory_clocks(t, (double)h->together));
+	return start + MAX(work, conv_memory_clocks(t, (double)h->together));
 }
 
 static int
@@ -425,40 +416,18 @@ depthwise_clocks(const Target *t, const Step *s)
 	const double tap = 0.03, start = 1500;
 	const ConvShape *c = &s->c;
 
-	return MAX(memory_clocks(t, (double)s->apart), start + tap * (double)(c->n * c->oh * c->ow * c->oc * c->r * c->s) / t->sms);
+	return MAX(conv_memory_clocks(t, (double)s->apart), start + tap * (double)(c->n * c->oh * c->ow * c->oc * c->r * c->s) / t->sms);
 }
 
-/* What the steps cost as launches of their own, by the models of conv_mma.c and conv_patch.c, whose clocks are of
- * different length, and what a launch less saves in a graph of them.  Warpgroups are a fifth faster. */
+/* What the steps cost as launches of their own. */
 static double
 cost_apart(const Graph *g, const Target *t, const Chain *h)
 {
-	enum { MOST = 2048 };
-	const double launch = 1200, warpgroups = 0.8, rate = 1.45;
-	ConvTile tile[MOST];
 	double all = 0;
 
-	for (int i = 0; i < h->n; i++) {
-		const ConvShape *c = &h->step[i].c;
-		int n, patches;
-		double best;
-
-		if (h->step[i].depthwise) {
-			all += launch + depthwise_clocks(t, &h->step[i]);
-			continue;
-		}
-		n = conv_mma_candidates(c, t, tile, MOST);
-		best = tile[0].cost;
-		for (int k = 1; k < n; k++)
-			best = MIN(best, tile[k].cost);
-		best /= rate;
-		if (c->r * c->s > 1 && conv_wgmma_fits(c, t, graph_node(g, c->x)))
-			best *= warpgroups;
-		patches = conv_patch_fits(c, t, g) ? conv_patch_candidates(c, t, tile, MOST) : 0;
-		for (int k = 0; k < patches; k++)
-			best = MIN(best, tile[k].cost);
-		all += launch + MAX(best, memory_clocks(t, (double)h->step[i].apart));
-	}
+	for (int i = 0; i < h->n; i++)
+		all += h->step[i].depthwise ? CONV_LAUNCH + depthwise_clocks(t, &h->step[i])
+		                            : conv_apart_clocks(g, t, &h->step[i].c, h->step[i].apart);
 	return all;
 }
 
@@ -969,8 +938,8 @@ declare_buffers(Chain *h)
 		}
 		if (s == last)
 			break;
-		z->held[s->out] = (struct GenHeld){ k_buffer(b, arena_printf(z->a, "m%d", i), KSPACE_SHARED, dt,
-			h->bm * (s->np + 8)), (int)s->np + 8, 0 };
+		z->held[s->out] = (struct GenHeld){ .buf = k_buffer(b, arena_printf(z->a, "m%d", i), KSPACE_SHARED, dt,
+			h->bm * (s->np + 8)), .pitch = (int)s->np + 8 };
 		k_align(b, z->held[s->out].buf, 128);
 	}
 	for (int i = 0; i < h->nextra; i++) {
@@ -980,7 +949,7 @@ declare_buffers(Chain *h)
 			continue;
 		p->buf = k_buffer(b, arena_printf(z->a, "r%d", i), KSPACE_SHARED, dt, h->stages * h->bm * (p->kp + 8));
 		k_align(b, p->buf, 128);
-		z->held[p->v] = (struct GenHeld){ p->buf, (int)p->kp + 8, 0 };
+		z->held[p->v] = (struct GenHeld){ .buf = p->buf, .pitch = (int)p->kp + 8 };
 	}
 }
 

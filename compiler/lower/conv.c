@@ -28,6 +28,8 @@
  *
  * SPDX-License-Identifier: Apache-2.0
  */
+#include <math.h>
+
 #include "lower/conv_mma.h"
 
 /* T_COUNT numbers: this kernel; CONV_TILE: by the last, conv_mma.c's (0), conv_wgmma.c's (1, 3), conv_patch.c's (2) */
@@ -113,6 +115,33 @@ best_tile(const ConvShape *c, const Target *t, const Graph *g, bool maps, int32_
 	if (n)
 		memcpy(tile, all[best].tile, sizeof all[best].tile);
 	return n > 0;
+}
+
+double
+conv_memory_clocks(const Target *t, double bytes)
+{
+	const double rate = 1450;      /* a clock, of all multiprocessors */
+
+	return bytes > (double)t->l2 / 4 ? bytes / rate : 0;
+}
+
+/* The models of conv_mma.c and conv_patch.c have clocks of different length; warpgroups are a fifth faster. */
+double
+conv_apart_clocks(const Graph *g, const Target *t, const ConvShape *c, int64_t bytes)
+{
+	const double warpgroups = 0.8, rate = 1.45;
+	ConvTile tile[TILES];
+	int n = conv_mma_fits(c, t, graph_node(g, c->x)) ? conv_mma_candidates(c, t, tile, TILES) : 0;
+	double best = INFINITY;
+
+	for (int i = 0; i < n; i++)
+		best = MIN(best, tile[i].cost / rate);
+	if (c->r * c->s > 1 && conv_wgmma_fits(c, t, graph_node(g, c->x)))
+		best *= warpgroups;
+	n = conv_patch_fits(c, t, g) ? conv_patch_candidates(c, t, tile, TILES) : 0;
+	for (int i = 0; i < n; i++)
+		best = MIN(best, tile[i].cost);
+	return CONV_LAUNCH + MAX(best, conv_memory_clocks(t, (double)bytes));
 }
 
 /* Pixels of a tile: as many as registers allow, but rather a few less than a small

@@ -81,8 +81,16 @@ int conv_unit(int64_t channels, int columns);
 const char *conv_key(Arena *a, const Graph *g, const Target *t, const Group *gr);
 int conv_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile *to, int most);
 
-/* chain.c */
+/* What it costs as a launch of its own that reads and writes so many bytes, in clocks of a multiprocessor: with what a
+ * launch less saves in a graph of them, CONV_LAUNCH.  Clocks of bytes: 0 if they stay in the second-level cache. */
+#define CONV_LAUNCH 1200.0
+double conv_apart_clocks(const Graph *g, const Target *t, const ConvShape *c, int64_t bytes);
+double conv_memory_clocks(const Target *t, double bytes);
+
+/* chain.c, pair.c */
 const char *chain_key(Arena *a, const Graph *g, const Target *t, const Group *gr);
 int chain_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile *to, int most);
+const char *pair_key(Arena *a, const Graph *g, const Target *t, const Group *gr);
+int pair_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile *to, int most);
 
 #endif

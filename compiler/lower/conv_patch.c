@@ -29,32 +29,31 @@
  */
 #include <math.h>
 
-#include "lower/conv_mma.h"
+#include "lower/conv_patch.h"
 
-enum { PIECE = 8, STEM_PLACES = 4, WRITTEN_OUT = 12 };
+enum { WRITTEN_OUT = 12 };
 
 /* Weights of the first convolution carry a factor of 1/255, which half precision would round away; bytes are
  * exact in it at any scale. */
 #define STEM_SCALE 256.0
 
-/* What follows from a shape and a tile. */
-typedef struct Cut {
-	int th, tw, cols, stages, wm, wn, threads;
-	int groups, per;                /* groups of a block, columns of each */
-	bool stem;
-	int64_t h, w;                   /* pixels (of the stem: pairs of them) of the patch that are read */
-	int64_t row, plane, patch;      /* places of a row; elements of a plane and of a patch */
-	int planes, halves;             /* planes of a group; halves of its depth, an even number */
-	int64_t pitch;                  /* elements of a row of weights */
-	int64_t ty, tx, tiles, columns; /* tiles of a picture, of all; ranges of columns */
-	int mt, nt, warp_groups;        /* of a warp: 16 rows each, 8 columns each of one group, groups */
-	bool hold;                      /* weights in registers */
-} Cut;
-
-static Cut
-cut_of(const ConvShape *c, const int32_t *tile)
+void
+patch_set_rows(PatchCut *u, int64_t rows)
 {
-	Cut u = { .th = tile[0], .tw = tile[1], .cols = tile[2], .stages = tile[3], .wm = tile[4], .wn = tile[5] };
+	int all = u->planes * u->groups;
+
+	u->plane = rows * u->row;
+	if (all > 1)
+		while (u->plane % 8 != MAX(1, 8 / all) % 8)
+			u->plane++;
+	u->plane *= PIECE;
+	u->patch = u->plane * all;
+}
+
+PatchCut
+patch_cut(const ConvShape *c, const int32_t *tile)
+{
+	PatchCut u = { .th = tile[0], .tw = tile[1], .cols = tile[2], .stages = tile[3], .wm = tile[4], .wn = tile[5] };
 	int64_t per = c->oc / c->groups, halves;
 
 	u.stem = c->c == 3;
@@ -73,13 +72,7 @@ cut_of(const ConvShape *c, const int32_t *tile)
 		u.planes = (int)(c->c / PIECE);
 		halves = c->r * c->s * u.planes;
 	}
-	u.plane = u.h * u.row;
-	/* threads that copy the planes of neighbouring pixels meet different banks */
-	if (u.planes * u.groups > 1)
-		while (u.plane % 8 != MAX(1, 8 / (u.planes * u.groups)) % 8)
-			u.plane++;
-	u.plane *= PIECE;
-	u.patch = u.plane * u.planes * u.groups;
+	patch_set_rows(&u, u.h);
 	u.halves = (int)(halves + halves % 2);
 	u.pitch = u.halves * PIECE + PIECE;     /* an odd number of pieces: rows of 8 columns meet different banks */
 	u.ty = ceil_div(c->oh, u.th);
@@ -94,24 +87,8 @@ cut_of(const ConvShape *c, const int32_t *tile)
 	return u;
 }
 
-typedef struct Patch {
-	Gen *z;
-	KBuild *b;
-	const ConvShape *c;
-	Cut u;
-	DType dt;                       /* of patches and weights in shared memory */
-	Val bytes;                      /* the stem's */
-	uint32_t bx, bw, sa, sb;
-	Reg tid, lane, warp_m, warp_n;
-	Reg group, col0;                /* first group of the block; first channel of its columns in the group */
-	Reg n, y0, x0;                  /* of the tile at hand */
-	Reg *held;                      /* weights */
-	Reg *loaded, *scale;            /* bytes on their way, and what they are worth: nothing outside the picture */
-} Patch;
-
-/* where half h of a group lies, from the place of a tile's pixel on */
-static int64_t
-half_at(const Patch *m, int h)
+int64_t
+patch_half(const Patch *m, int h)
 {
 	const ConvShape *c = m->c;
 	int64_t tap, kh, kw;
@@ -127,8 +104,8 @@ half_at(const Patch *m, int h)
 	return h % m->u.planes * m->u.plane + (kh * m->u.row + kw % c->sw * (m->u.row / c->sw) + kw / c->sw) * PIECE;
 }
 
-static void
-place_tile(Patch *m, Reg tile)
+void
+patch_place(Patch *m, Reg tile)
 {
 	KBuild *b = m->b;
 	Reg row = k_op(b, K_div, tile, k_ix(b, m->u.tx), 0);
@@ -145,7 +122,7 @@ copy_piece(Patch *m, Reg item, Reg begin, Reg stage)
 {
 	KBuild *b = m->b;
 	const ConvShape *c = m->c;
-	const Cut *u = &m->u;
+	const PatchCut *u = &m->u;
 	const int64_t *st = gen_node(m->z, c->x)->place.stride;
 	int64_t planes = u->planes * u->groups;
 	Reg pixel = planes > 1 ? k_op(b, K_div, item, k_ix(b, planes), 0) : item;
@@ -161,13 +138,12 @@ copy_piece(Patch *m, Reg item, Reg begin, Reg stage)
 	k_cp_async(b, m->sa, k_add(b, k_muli(b, stage, u->patch), to), m->bx, k_add(b, begin, from), PIECE, ok);
 }
 
-/* starts copying the patch of the tile at hand */
-static void
-copy_patch(Patch *m, Reg stage)
+void
+patch_copy(Patch *m, Reg stage)
 {
 	KBuild *b = m->b;
 	const ConvShape *c = m->c;
-	const Cut *u = &m->u;
+	const PatchCut *u = &m->u;
 	const int64_t *st = gen_node(m->z, c->x)->place.stride;
 	int64_t items = u->h * u->w * u->planes * u->groups, turns = ceil_div(items, u->threads);
 	int64_t out = turns > WRITTEN_OUT ? 4 : turns;
@@ -191,15 +167,14 @@ copy_patch(Patch *m, Reg stage)
 		k_close(b);
 }
 
-/* The stem: 24 bytes of a row are 8 pixels, or 4 places; they begin pw pixels before a multiple of 8. */
-static int
-stem_items(const Patch *m)
+int
+patch_stem_items(const Patch *m)
 {
 	return (int)ceil_div(m->u.h * (m->u.row / STEM_PLACES), m->u.threads);
 }
 
-static void
-load_bytes(Patch *m, Reg there)
+void
+patch_load_bytes(Patch *m, Reg there)
 {
 	KBuild *b = m->b;
 	const ConvShape *c = m->c;
@@ -210,7 +185,7 @@ load_bytes(Patch *m, Reg there)
 	bool whole = st[2] == 3 && st[3] == 1 && st[1] % 8 == 0 && (c->n == 1 || st[0] % 8 == 0) && c->w1 * 3 % 8 == 0 &&
 		gen_node(m->z, m->bytes)->place.offset % 8 == 0;
 
-	for (int i = 0; i < stem_items(m); i++) {
+	for (int i = 0; i < patch_stem_items(m); i++) {
 		Reg item = k_addi(b, m->tid, i * m->u.threads), y = k_op(b, K_div, item, k_ix(b, across), 0), at, byte, row;
 
 		byte = k_muli(b, k_add(b, m->x0, k_muli(b, k_sub(b, item, k_muli(b, y, across)), STEM_PLACES)), 6);
@@ -277,13 +252,13 @@ pixel_f32(Patch *m, const Reg *loaded, const Reg *scale, int at)
 	return k_join(b, all, k_real(b, kt(KS_F32, 1), 0));
 }
 
-static void
-store_bytes(Patch *m)
+void
+patch_store_bytes(Patch *m)
 {
 	KBuild *b = m->b;
 	int64_t across = m->u.row / STEM_PLACES;
 
-	for (int i = 0; i < stem_items(m); i++) {
+	for (int i = 0; i < patch_stem_items(m); i++) {
 		Reg item = k_addi(b, m->tid, i * m->u.threads), two[2];
 
 		if ((i + 1) * m->u.threads > m->u.h * across)
@@ -302,26 +277,25 @@ store_bytes(Patch *m)
 
 /* ---- weights ---------------------------------------------------------------------------------------- */
 
-/* the unit of conv_put_pixel() */
-static int
-unit_of(const Cut *u)
+int
+patch_unit(const PatchCut *u)
 {
 	return MAX(1, conv_unit(u->per, u->nt * 8));
 }
 
-static void
-bring_weights(Patch *m)
+void
+patch_bring_weights(Patch *m)
 {
 	KBuild *b = m->b;
 	const ConvShape *c = m->c;
-	const Cut *u = &m->u;
+	const PatchCut *u = &m->u;
 	int64_t k = c->r * c->s * c->c, per = c->oc / c->groups;
 	Reg item = k_for(b, m->tid, k_ix(b, (int64_t)u->cols * u->halves), u->threads);
 	Reg row = k_op(b, K_div, item, k_ix(b, u->halves), 0), half = k_sub(b, item, k_muli(b, row, u->halves));
 	Reg group = u->groups > 1 ? k_op(b, K_div, row, k_ix(b, u->per), 0) : k_ix(b, 0), from, to;
 
 	to = k_add(b, k_muli(b, row, u->pitch), k_muli(b, half, PIECE));
-	from = conv_channel(b, unit_of(u), k_sub(b, row, k_muli(b, group, u->per)));
+	from = conv_channel(b, patch_unit(u), k_sub(b, row, k_muli(b, group, u->per)));
 	from = k_muli(b, k_add(b, k_add(b, from, m->col0), k_muli(b, k_add(b, m->group, group), per)), k);
 	if (u->stem) {
 		int64_t parts = ceil_div(c->s, 2);
@@ -344,12 +318,11 @@ bring_weights(Patch *m)
 	k_close(b);
 }
 
-/* Weights of two halves and up to 16 columns from the j-th 8 of group g of this warp's on. */
-static void
-get_weights(Patch *m, int g, int step, int j, Reg *to)
+void
+patch_get_weights(Patch *m, int g, int step, int j, Reg *to)
 {
 	KBuild *b = m->b;
-	const Cut *u = &m->u;
+	const PatchCut *u = &m->u;
 	Reg low = k_op(b, K_and, m->lane, k_ix(b, 7), 0), row = low, two;
 	Reg mid = k_op(b, K_and, k_op(b, K_shr, m->lane, k_ix(b, 3), 0), k_ix(b, 1), 0);
 
@@ -363,27 +336,27 @@ get_weights(Patch *m, int g, int step, int j, Reg *to)
 		to[1] = k_part(b, two, 4, 4);
 }
 
-static void
-hold_weights(Patch *m)
+void
+patch_hold_weights(Patch *m)
 {
-	const Cut *u = &m->u;
+	const PatchCut *u = &m->u;
 	int steps = u->halves / 2;
 
 	m->held = NEWN(m->z->a, Reg, (size_t)(u->warp_groups * steps * u->nt));
 	for (int g = 0; g < u->warp_groups; g++)
 		for (int s = 0; s < steps; s++)
 			for (int j = 0; j < u->nt; j += 2)
-				get_weights(m, g, s, j, &m->held[(g * steps + s) * u->nt + j]);
+				patch_get_weights(m, g, s, j, &m->held[(g * steps + s) * u->nt + j]);
 }
 
 /* ---- a tile ------------------------------------------------------------------------------------------- */
 
-static void
-multiply(Patch *m, Reg stage, const Reg *sum)
+void
+patch_multiply(Patch *m, Reg stage, const Reg *sum)
 {
 	KBuild *b = m->b;
 	const ConvShape *c = m->c;
-	const Cut *u = &m->u;
+	const PatchCut *u = &m->u;
 	int steps = u->halves / 2;
 	int64_t down = c->sh * u->row;
 	Reg low = k_op(b, K_and, m->lane, k_ix(b, 15), 0), high = k_op(b, K_shr, m->lane, k_ix(b, 4), 0), at;
@@ -404,7 +377,7 @@ multiply(Patch *m, Reg stage, const Reg *sum)
 	at = k_add(b, at, k_muli(b, stage, u->patch));
 	for (int g = 0; g < u->warp_groups; g++)
 		for (int s = 0; s < steps; s++) {
-			int64_t lo = half_at(m, 2 * s), hi = half_at(m, 2 * s + 1);
+			int64_t lo = patch_half(m, 2 * s), hi = patch_half(m, 2 * s + 1);
 			Reg from = k_add(b, at, k_muli(b, high, hi - lo));
 			const Reg *w = m->held ? &m->held[(g * steps + s) * u->nt] : fb;
 
@@ -414,7 +387,7 @@ multiply(Patch *m, Reg stage, const Reg *sum)
 				fa[i] = k_ldmatrix(b, m->sa, k_addi(b, from, g * u->planes * u->plane + lo + tile * PIECE), false);
 			}
 			for (int j = 0; !m->held && j < u->nt; j += 2)
-				get_weights(m, g, s, j, &fb[j]);
+				patch_get_weights(m, g, s, j, &fb[j]);
 			for (int i = 0; i < u->mt; i++)
 				for (int j = 0; j < u->nt; j++) {
 					Reg x = sum[(g * u->mt + i) * u->nt + j];
@@ -424,13 +397,13 @@ multiply(Patch *m, Reg stage, const Reg *sum)
 		}
 }
 
-static void
-finish(Patch *m, const Reg *sum)
+void
+patch_finish(Patch *m, const Reg *sum)
 {
 	KBuild *b = m->b;
 	const ConvShape *c = m->c;
-	const Cut *u = &m->u;
-	int unit = unit_of(u);
+	const PatchCut *u = &m->u;
+	int unit = patch_unit(u);
 	bool ragged_y = c->oh % u->th, ragged_x = c->ow % u->tw;
 	Coord at = { .r[0] = m->n };
 	Reg eighth = k_op(b, K_shr, m->lane, k_ix(b, 2), 0), ch, *pair = NEWN(m->z->a, Reg, (size_t)u->nt);
@@ -476,14 +449,14 @@ finish(Patch *m, const Reg *sum)
 /* ---- the kernel ----------------------------------------------------------------------------------------- */
 
 static int64_t
-shared_bytes(const Cut *u)
+shared_bytes(const PatchCut *u)
 {
 	return (u->stages * u->patch + u->cols * u->pitch) * 2;
 }
 
 /* blocks that a multiprocessor holds */
 static int
-resident_of(const Cut *u, const Target *t)
+resident_of(const PatchCut *u, const Target *t)
 {
 	int sums = 4 * u->mt * u->nt * u->warp_groups, regs = sums + (u->hold ? u->halves * u->nt * u->warp_groups : 2 * u->nt) + 4 * u->mt + 52;
 
@@ -492,7 +465,7 @@ resident_of(const Cut *u, const Target *t)
 }
 
 static int64_t
-blocks_of(const Cut *u, const Target *t)
+blocks_of(const PatchCut *u, const Target *t)
 {
 	return MIN(u->tiles, MAX(1, (int64_t)resident_of(u, t) * t->sms / u->columns));
 }
@@ -513,8 +486,8 @@ begin_patch(Patch *m, Reg tile, Reg stage, bool sure)
 
 	if (!sure)
 		k_if(b, k_op(b, K_lt, tile, k_ix(b, m->u.tiles), 0));
-	place_tile(m, tile);
-	copy_patch(m, stage);
+	patch_place(m, tile);
+	patch_copy(m, stage);
 	if (!sure)
 		k_close(b);
 }
@@ -527,27 +500,27 @@ stem_tiles(Patch *m, Reg first, int64_t step, const Reg *sum)
 	bool many = m->u.tiles > step;
 	Reg tile = first, next, yes = k_op(b, K_le, k_ix(b, 0), first, 0);
 
-	m->loaded = NEWN(m->z->a, Reg, (size_t)(4 * stem_items(m)));
-	m->scale = NEWN(m->z->a, Reg, (size_t)(4 * stem_items(m)));
-	place_tile(m, first);
-	load_bytes(m, yes);
-	store_bytes(m);
+	m->loaded = NEWN(m->z->a, Reg, (size_t)(4 * patch_stem_items(m)));
+	m->scale = NEWN(m->z->a, Reg, (size_t)(4 * patch_stem_items(m)));
+	patch_place(m, first);
+	patch_load_bytes(m, yes);
+	patch_store_bytes(m);
 	k_sync(b, K_barrier, 0);
 	if (m->u.hold)
-		hold_weights(m);
+		patch_hold_weights(m);
 	if (many) {
 		tile = k_for(b, first, k_ix(b, m->u.tiles), step);
 		next = k_addi(b, tile, step);
-		place_tile(m, next);
-		load_bytes(m, k_op(b, K_lt, next, k_ix(b, m->u.tiles), 0));
+		patch_place(m, next);
+		patch_load_bytes(m, k_op(b, K_lt, next, k_ix(b, m->u.tiles), 0));
 	}
-	multiply(m, k_ix(b, 0), sum);
+	patch_multiply(m, k_ix(b, 0), sum);
 	if (many) {
 		k_sync(b, K_barrier, 0);
-		store_bytes(m);
+		patch_store_bytes(m);
 	}
-	place_tile(m, tile);
-	finish(m, sum);
+	patch_place(m, tile);
+	patch_finish(m, sum);
 	if (many) {
 		k_sync(b, K_barrier, 0);
 		k_close(b);
@@ -558,7 +531,7 @@ static void
 tiles(Patch *m, Reg first, int64_t step, const Reg *sum)
 {
 	KBuild *b = m->b;
-	const Cut *u = &m->u;
+	const PatchCut *u = &m->u;
 	bool many = u->tiles > step;
 	int ahead = many ? MAX(u->stages - 1, 1) : 1;
 	Reg tile = first, stage = k_ix(b, 0), next = 0;
@@ -570,7 +543,7 @@ tiles(Patch *m, Reg first, int64_t step, const Reg *sum)
 	if (u->hold) {
 		k_sync(b, K_cp_wait, ahead);
 		k_sync(b, K_barrier, 0);
-		hold_weights(m);
+		patch_hold_weights(m);
 	}
 	if (many) {
 		if (u->stages > 1) {
@@ -587,14 +560,14 @@ tiles(Patch *m, Reg first, int64_t step, const Reg *sum)
 		begin_patch(m, k_addi(b, tile, ahead * step), next, false);
 		k_sync(b, K_cp_commit, 0);
 	}
-	multiply(m, stage, sum);
+	patch_multiply(m, stage, sum);
 	if (many && u->stages == 1) {
 		k_sync(b, K_barrier, 0);
 		begin_patch(m, k_addi(b, tile, step), stage, false);
 		k_sync(b, K_cp_commit, 0);
 	}
-	place_tile(m, tile);
-	finish(m, sum);
+	patch_place(m, tile);
+	patch_finish(m, sum);
 	if (many) {
 		if (u->stages > 1) {
 			advance(b, stage, u->stages);
@@ -609,8 +582,8 @@ bool
 lower_conv_patch(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *tile, LoweredList *out)
 {
 	Gen gen, *z = &gen;
-	Patch patch = { .z = z, .c = c, .u = cut_of(c, tile) }, *m = &patch;
-	const Cut *u = &m->u;
+	Patch patch = { .z = z, .c = c, .u = patch_cut(c, tile) }, *m = &patch;
+	const PatchCut *u = &m->u;
 	const Node *x = graph_node(cx->g, c->x);
 	int64_t blocks = blocks_of(u, cx->target), columns = c->oc / c->groups / u->per;
 	int sums = u->mt * u->nt * u->warp_groups;
@@ -656,7 +629,7 @@ lower_conv_patch(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 	for (int i = 0; i < sums; i++)
 		sum[i] = k_var(b, kt(KS_F32, 4));
 	/* weights don't depend on the kernel before this one: they come while it still runs */
-	bring_weights(m);
+	patch_bring_weights(m);
 	k_sync(b, K_cp_commit, 0);
 	k_sync(b, K_grid_wait, 0);
 	if (u->stem)
@@ -700,7 +673,7 @@ conv_patch_fits(const ConvShape *c, const Target *t, const Graph *g)
  * The constants were fitted to 690 timed variants of YOLOv12's convolutions (n and x at batch 32) on one H100
  * 80GB: the tile that the model picks is 8 % slower than the best one measured, on average over 20 shapes. */
 static double
-cost(const ConvShape *c, const Target *t, const Cut *u)
+cost(const ConvShape *c, const Target *t, const PatchCut *u)
 {
 	const double products = 1500, cache_rate = 60, memory_rate = 10, shared_rate = 94, issues = 2.74;     /* a clock */
 	const double copy = 75, pair = 118, tile = 185, others = 0.12;       /* instructions of a warp */
@@ -743,12 +716,12 @@ conv_patch_candidates(const ConvShape *c, const Target *t, ConvTile *to, int mos
 			for (int stages = 1; stages <= (c->c == 3 ? 1 : 3); stages++) {
 				const int *w = warps[i % COUNT(warps)];
 				ConvTile x = { { ths[i / COUNT(warps) / COUNT(tws)], tws[i / COUNT(warps) % COUNT(tws)], cols, stages, w[0], w[1], 2 }, 0 };
-				Cut u;
+				PatchCut u;
 
 				if (x.tile[0] % w[0] || (x.tile[1] == 8 && x.tile[0] / w[0] % 2) || cols % (8 * w[1]) ||
 				    x.tile[0] >= 2 * c->oh || x.tile[1] >= 2 * c->ow || x.tile[0] * x.tile[1] < 16 * w[0])
 					continue;
-				u = cut_of(c, x.tile);
+				u = patch_cut(c, x.tile);
 				/* a warp has whole groups, or a part of one */
 				if ((u.groups > 1 && u.groups % w[1]) || u.mt * u.nt * u.warp_groups > 24 || shared_bytes(&u) > t->shared_block ||
 				    u.mt * u.nt * u.warp_groups * u.halves > 4000 || (stages > 1 && u.tiles <= blocks_of(&u, t)))

@@ -642,10 +642,24 @@ joined_value(Gen *z, Val v, const Coord *c)
 	return y;
 }
 
+/* … in planes of 8 channels: the constant part of c's channel is a multiple of 8 */
+static Reg
+plane_index(Gen *z, const struct GenHeld *h, const Coord *c)
+{
+	KBuild *b = z->b;
+	Reg ch = h->at ? k_sub(b, c->r[3], h->at) : c->r[3], plane = k_op(b, K_shr, ch, k_ix(b, 3), 0);
+	Reg at = k_add(b, k_muli(b, plane, h->plane), k_op(b, K_and, ch, k_ix(b, 7), 0));
+
+	return k_addi(b, k_add(b, k_muli(b, z->held_row, 8), at), c->k[3] / 8 * h->plane);
+}
+
 /* index of the element at c of what lies in shared memory */
 static Reg
 held_index(Gen *z, Val v, const Coord *c)
 {
+	if (z->held[v].plane)
+		return plane_index(z, &z->held[v], c);
+
 	Reg row = k_muli(z->b, z->held_row, z->held[v].pitch);
 
 	if (z->held[v].at)
@@ -713,6 +727,8 @@ gen_finish(Gen *z, const Coord *c, Reg root_value)
 	z->root_value = root_value;
 	x = splat_to(z, c, gen_value(z, out, c));
 	x = k_cast(b, kscalar_of(n->type.dt), x);
+	if (z->or_zero)
+		x = k_select(b, z->or_zero, x, k_real(b, k_type(b, x), 0));
 	if (held) {
 		k_store_part(b, buf, held_index(z, out, c), x, c->active);
 	} else if (c->lanes == 1 || n->place.stride[c->vdim] == 1) {

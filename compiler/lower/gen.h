@@ -47,9 +47,11 @@ typedef struct Gen {
 	const bool *inside;     /* by value of a body: its indices lie in their dims; NULL: not known */
 	Val counts;             /* of a body: a value that grows by one from lane to lane; 0: none */
 	bool guarded;           /* gen_tasks opened an if, which gen_end closes */
-	/* of a chain: values that lie in shared memory, [row of the block][channel] from index `at` on, and the row at hand */
-	struct GenHeld { uint32_t buf; int pitch; Reg at; } *held;      /* by value; NULL: none, buf 0: not this one */
+	/* Of a chain: values that lie in shared memory, [row of the block][channel] from index `at` on, and the row at hand.
+	 * Of a pair, plane > 0: [channel / 8][row][channel % 8], `at` is the first channel, planes lie so many elements apart. */
+	struct GenHeld { uint32_t buf; int pitch; Reg at; int64_t plane; } *held;       /* by value; NULL: none, buf 0: not this one */
 	Reg held_row;
+	Reg or_zero;            /* an i1: where it is false, gen_finish stores zeros; 0: nowhere */
 	Val into;               /* what gen_finish makes; 0: the group's out */
 } Gen;
 

@@ -21,6 +21,7 @@ static const struct {
 } family[FAM_COUNT] = {
 	[FAM_conv] = { conv_key, conv_candidates },
 	[FAM_chain] = { chain_key, chain_candidates },
+	[FAM_pair] = { pair_key, pair_candidates },
 	[FAM_attention] = { attention_key, attention_candidates },
 };
 

@@ -108,7 +108,7 @@ pack_conv(Graph *g, PassCtx *cx, Val conv, int pack, Map *made)
 	return true;
 }
 
-/* … of the root, and of a chain's steps. */
+/* … of the root, and of the other convolutions of a chain or pair. */
 static bool
 pack_group(Graph *g, PassCtx *cx, uint32_t id, int pack, Map *made)
 {
@@ -118,7 +118,7 @@ pack_group(Graph *g, PassCtx *cx, uint32_t id, int pack, Map *made)
 		Val v = g->order.p[i];
 		const Node *n = graph_node(g, v);
 
-		if (n->op == OP_conv2d && n->group == id && (v == gr->root || gr->family == FAM_chain) &&
+		if (n->op == OP_conv2d && n->group == id && (v == gr->root || gr->family == FAM_chain || gr->family == FAM_pair) &&
 		    !attr_find(n, A_pack) && !pack_conv(g, cx, v, pack, made))
 			return false;
 	}
