@@ -6,7 +6,7 @@ libpasses_la_SOURCES = compiler/passes/passes.h compiler/passes/passes.def compi
 	compiler/passes/fold_bn.c compiler/passes/fold_scale.c compiler/passes/decompose.c compiler/passes/simplify.c \
 	compiler/passes/fold.c compiler/passes/cse.c compiler/passes/dce.c compiler/passes/sort_channels.c compiler/passes/enlarge.c compiler/passes/layout.c \
 	compiler/passes/cancel_permutes.c compiler/passes/hoist.c compiler/passes/expect.c compiler/passes/precision.c compiler/passes/refold.c \
-	compiler/passes/merge.c compiler/passes/split.c compiler/passes/repeat.c compiler/passes/fuse.c compiler/passes/position.c compiler/passes/chain.c compiler/passes/tile.c compiler/passes/attention_tiles.c compiler/passes/schedule.c compiler/passes/plan.c compiler/passes/chart.c \
+	compiler/passes/merge.c compiler/passes/split.c compiler/passes/repeat.c compiler/passes/fuse.c compiler/passes/position.c compiler/passes/chain.c compiler/passes/pair.c compiler/passes/tile.c compiler/passes/attention_tiles.c compiler/passes/schedule.c compiler/passes/plan.c compiler/passes/chart.c \
 	compiler/passes/lanes.h compiler/passes/lanes.c
 
 if HAVE_CMOCKA

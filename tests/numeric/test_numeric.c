@@ -13,8 +13,9 @@
  *                    # slow                  too much work for the interpreter
  *                    # chain 16 1 4 1      a tile for its chains, which there must be then (in f16)
  *                    # also                and one of them writes a middle value, too
+ *                    # pair 4 8 16 4 1 1     a tile for its pairs, which there must be then (in f16)
  *                    # together            the convolution of an attention's values is in its kernel (in f16)
- *                    # same                  with chains every bit is as without, on sm_80
+ *                    # same                  with chains or pairs every bit is as without, on sm_80
  *                    # tile 64 32 64 3 1 0 1 of its convolutions on sm_90a (of a patch, … 2: but the 1x1), or its
  *                                          attentions on matrix units, in place of the one chosen
  * Integers and booleans must be equal.
@@ -179,24 +180,24 @@ compare_half(const Case *c, const char *how, const char *name, const Tensor *wan
 }
 
 /* of the graph at hand, if it asks for one */
-static const char *wished_tile, *wished_chain;
+static const char *wished_tile, *wished_chain, *wished_pair;
 
-/* The tile wished for chains, where one can have it; no chain else, or if "" is wished. */
+/* The tile of so many numbers wished for chains or pairs, where one can have it; none else, or if "" is wished. */
 static void
-choose_chain(Arena *a, const Graph *g, const Target *t, Group *gr)
+choose_joined(Arena *a, const Graph *g, const Target *t, Group *gr, const char *wish, int numbers)
 {
 	int32_t x[TILE_MAX] = { 0 };
 	LowerTile *all;
 	int n = lower_candidates(a, g, t, gr, &all);
 
 	gr->ntile = 0;
-	if (!*wished_chain)
+	if (!wish || !*wish)
 		return;
-	assert_int_equal(sscanf(wished_chain, "%d %d %d %d", &x[0], &x[1], &x[2], &x[3]), 4);
+	assert_int_equal(sscanf(wish, "%d %d %d %d %d %d", &x[0], &x[1], &x[2], &x[3], &x[4], &x[5]), numbers);
 	for (int i = 0; i < n && !gr->ntile; i++)
 		if (memcmp(all[i].tile, x, sizeof x) == 0) {
 			memcpy(gr->tile, x, sizeof x);
-			gr->ntile = 4;
+			gr->ntile = numbers;
 		}
 }
 
@@ -208,10 +209,10 @@ choose(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 	int n;
 
 	lower_choose(a, g, t, gr, pack);
-	if (gr->family == FAM_chain && wished_chain)
-		choose_chain(a, g, t, gr);
-	else if (gr->family == FAM_chain && wished_tile)
-		gr->ntile = 0;
+	if (gr->family == FAM_chain && (wished_chain || wished_pair || wished_tile))
+		choose_joined(a, g, t, gr, wished_chain, 4);
+	if (gr->family == FAM_pair && (wished_chain || wished_pair || wished_tile))
+		choose_joined(a, g, t, gr, wished_pair, 6);
 	if (!wished_tile)
 		return;
 	n = sscanf(wished_tile, "%d %d %d %d %d %d %d", &x[0], &x[1], &x[2], &x[3], &x[4], &x[5], &x[6]);
@@ -232,10 +233,11 @@ choose(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 /* a GPU's target and what it computes in */
 typedef struct Gpu { const char *target; DType compute; bool tf32; const char *ops[2]; } Gpu;
 
-/* ops: NULL, or graphs with one of them alone */
+/* ops: NULL, or graphs with one of them alone, or with such a comment */
 static const Gpu gpus[] = {
 	{ "sm_80", DT_F32, false, { NULL } }, { "sm_80", DT_F16, false, { NULL } },
 	{ "sm_80", DT_F32, true, { "conv2d", "attention" } }, { "sm_90a", DT_F16, false, { "conv2d", "conv2d" } },
+	{ "sm_80", DT_BF16, false, { "# pair ", "# pair " } },
 };
 
 static void
@@ -279,10 +281,10 @@ lower_all(Case *c, Graph *g, const Target *t, DType compute, bool tf32, Program 
 }
 
 static bool
-has_chain(const Graph *g)
+has_family(const Graph *g, Family family)
 {
 	for (size_t i = 1; i < g->group.n; i++)
-		if (g->group.p[i].family == FAM_chain)
+		if (g->group.p[i].family == family)
 			return true;
 	return false;
 }
@@ -354,20 +356,20 @@ run_host(Case *c, const Graph *g, const Program *p, const Target *t, const Tenso
 	y12_engine_close(e);
 }
 
-/* What a chain keeps in shared memory is rounded as it would be in memory, and summed in the same order. */
+/* What a chain or pair keeps in shared memory is rounded as it would be in memory, and summed in the same order. */
 static void
-compare_apart(Case *c, const Target *t, const Tensor *in, const Tensor *have)
+compare_apart(Case *c, const Target *t, DType compute, const Tensor *in, const Tensor *have)
 {
 	Graph *g = parse(c);
 	Program *p = program_new(c->a);
 	Tensor *apart = NEWN(c->a, Tensor, g->output.n);
 	const char *err;
 
-	wished_chain = "";
-	lower_all(c, g, t, DT_F16, false, p);
-	assert_false(has_chain(g));
+	wished_chain = wished_pair = "";
+	lower_all(c, g, t, compute, false, p);
+	assert_false(has_family(g, FAM_chain) || has_family(g, FAM_pair));
 	if (!program_interpret(p, g->name, in, apart, c->a, &err))
-		fail_msg("%s: without chains: interpreter: %s", c->path, err);
+		fail_msg("%s: each for itself: interpreter: %s", c->path, err);
 	for (size_t j = 0; j < g->output.n; j++)
 		assert_memory_equal(apart[j].data, have[j].data, (size_t)type_bytes(&have[j].type));
 }
@@ -423,32 +425,36 @@ run_graph(Case *c, Graph *g)
 	for (size_t i = 0; i < COUNT(gpus) && !c->slow; i++) {
 		const Gpu *gpu = &gpus[i];
 		const Target *t = target_named(gpu->target);
+		bool half = gpu->compute != DT_F32;
 		const char *how = arena_printf(a, "%s in %s", gpu->target, gpu->tf32 ? "tf32" : dtype_info[gpu->compute].name);
 		Program *p = program_new(a);
+		double tol = (s = directive(c, "half", "")) ? strtod(s, NULL) : 2e-3;
 
 		if (gpu->ops[0] && !strstr(c->src->text, gpu->ops[0]) && !strstr(c->src->text, gpu->ops[1]))
 			continue;
 		wished_tile = directive(c, "tile", "");
 		wished_chain = directive(c, "chain", "");
+		wished_pair = directive(c, "pair", "");
 		g = parse(c);
 		lower_all(c, g, t, gpu->compute, gpu->tf32, p);
-		if (wished_chain && has_chain(g) != (gpu->compute == DT_F16))
-			fail_msg("%s: %s: %s", c->path, how, gpu->compute == DT_F16 ? "nothing became a chain" : "there is no kernel for such chains");
-		if (directive(c, "also", "") && has_also(g) != (gpu->compute == DT_F16))
-			fail_msg("%s: %s: %s", c->path, how, gpu->compute == DT_F16 ? "nothing leaves a chain besides its out" : "a chain?");
-		if (directive(c, "together", "") && !c->shared && has_together(g) != (gpu->compute == DT_F16))
-			fail_msg("%s: %s: the convolution of the values %s", c->path, how, gpu->compute == DT_F16 ? "is apart" : "is not");
+		if (wished_chain && has_family(g, FAM_chain) != half)
+			fail_msg("%s: %s: %s", c->path, how, half ? "nothing became a chain" : "there is no kernel for such chains");
+		if (directive(c, "also", "") && has_also(g) != half)
+			fail_msg("%s: %s: %s", c->path, how, half ? "nothing leaves a chain besides its out" : "a chain?");
+		if (wished_pair && has_family(g, FAM_pair) != half)
+			fail_msg("%s: %s: %s", c->path, how, half ? "nothing became a pair" : "there is no kernel for such pairs");
+		if (directive(c, "together", "") && !c->shared && has_together(g) != half)
+			fail_msg("%s: %s: the convolution of the values %s", c->path, how, half ? "is apart" : "is not");
 		if (!program_interpret(p, g->name, in, have, a, &err))
 			fail_msg("%s: %s: interpreter: %s", c->path, how, err);
 		for (size_t j = 0; j < g->output.n; j++) {
-			if (gpu->compute == DT_F16 || gpu->tf32)
-				compare_half(c, how, g->output.p[j].name, &want[j], have[j].data,
-				             (s = directive(c, "half", "")) ? strtod(s, NULL) : 2e-3);
+			if (half || gpu->tf32)  /* three bits less in bf16 */
+				compare_half(c, how, g->output.p[j].name, &want[j], have[j].data, gpu->compute == DT_BF16 ? 8 * tol : tol);
 			else
 				compare(c, how, g->output.p[j].name, &want[j], have[j].data);
 		}
-		if (gpu->compute == DT_F16 && !(t->has & GPU_WGMMA) && directive(c, "same", ""))
-			compare_apart(c, t, in, have);
+		if (half && !(t->has & GPU_WGMMA) && directive(c, "same", ""))
+			compare_apart(c, t, gpu->compute, in, have);
 	}
 }
 

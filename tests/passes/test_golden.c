@@ -49,7 +49,7 @@ run_case(const PassInfo *pass, const char *path)
 		cx.tf32 = strstr(path, "/tf32") != NULL;
 		cx.compute = cx.tf32 ? DT_F32 : DT_F16;
 	}
-	if (!strcmp(pass->name, "chain") || !strcmp(pass->name, "position"))
+	if (!strcmp(pass->name, "chain") || !strcmp(pass->name, "pair") || !strcmp(pass->name, "position"))
 		cx.target = target_named("sm_80");
 	if (!strcmp(pass->name, "split"))
 		cx.target = without_cache(cx.target);
