@@ -7,8 +7,8 @@
  * Candidates come in the order of the family's model, the model's own choice first, so a short budget is
  * not wasted.  Each is an entry of its own in an engine that holds the network too: its launches, all the same,
  * run in one graph, where they lie in the network's arena and read what a run of the network left there
- * (zeros and NaNs make a card clock higher).  The first look is short; those far behind the best are not
- * looked at again.  Rounds take turns, so that a card that slows down slows all of a shape's candidates.
+ * (zeros and NaNs make a card clock higher), which also stands for pictures.  The first look is short; those far
+ * behind the best are not looked at again.  Rounds take turns, so that a card that slows down slows all of a shape's candidates.
  *
  * SPDX-License-Identifier: Apache-2.0
  */
@@ -39,7 +39,7 @@ typedef struct Shape {
 	int n, next;                    /* next: the first that was not tried */
 	int32_t usual[TILE_MAX];        /* the model's choice */
 	VEC(Try) tried;
-	bool input;                     /* reads an input of the entry: not measured */
+	bool input;                     /* reads an input of the entry that is no picture: not measured */
 } Shape;
 
 typedef struct Tune {
@@ -112,6 +112,36 @@ next_candidates(const Tune *t, Shape *s, size_t *from)
 
 /* ---- a round ---------------------------------------------------------------------------------- */
 
+/* Bytes of the arena for a picture that the launch reads, away from all else that it touches; the arena grows if it must.
+ * False: it reads another kind of input. */
+static bool
+stand_in(Program *p, const Kernel *k, ProgLaunch *l)
+{
+	enum { ALIGN = 256 };
+
+	for (size_t i = 0; i < l->arg.n; i++) {
+		ProgArg *x = &l->arg.p[i];
+		int64_t at = 0, was = -1;
+
+		if (x->kind == PROG_DIMS || (x->kind == PROG_INPUT && (k->buf.p[i].dt != DT_U8 || x->bytes < 0)))
+			return false;
+		if (x->kind != PROG_INPUT)
+			continue;
+		while (at != was) {
+			was = at;
+			for (size_t j = 0; j < l->arg.n; j++) {
+				const ProgArg *y = &l->arg.p[j];
+
+				if (y->kind == PROG_ARENA && at < y->offset + y->bytes && y->offset < at + x->bytes)
+					at = (y->offset + y->bytes + ALIGN - 1) / ALIGN * ALIGN;
+			}
+		}
+		p->arena_bytes = MAX(p->arena_bytes, at + x->bytes);
+		*x = (ProgArg){ PROG_ARENA, 0, at, x->bytes };
+	}
+	return true;
+}
+
 /* Candidate `at` of a shape as an entry of the program.  False: *err. */
 static bool
 add_probe(Tune *t, Program *p, size_t shape, size_t at, Probes *out, const char **err)
@@ -139,18 +169,14 @@ add_probe(Tune *t, Program *p, size_t shape, size_t at, Probes *out, const char 
 		kernel_simplify(l.l.p[j].kernel);
 		compile_launch(p, entry, s->g, s->group, &l.l.p[j]);
 	}
+	for (size_t j = 0; j < l.l.n; j++)
+		s->input |= !stand_in(p, l.l.p[j].kernel, &p->entry.p[entry].launch.p[j]);
 	/* the same again and again */
 	for (int i = 1; i < launches; i++)
 		for (size_t j = 0; j < l.l.n; j++) {
 			ProgLaunch again = p->entry.p[entry].launch.p[j];
 
 			vec_push(p->a, &p->entry.p[entry].launch, again);
-		}
-	for (size_t j = 0; j < l.l.n && !s->input; j++)
-		for (size_t k = 0; k < p->entry.p[entry].launch.p[j].arg.n; k++) {
-			ProgArgKind kind = p->entry.p[entry].launch.p[j].arg.p[k].kind;
-
-			s->input |= kind == PROG_INPUT || kind == PROG_DIMS;
 		}
 	if (s->input)
 		p->entry.n--;

@@ -95,6 +95,25 @@ YOLO12C_TUNE=b.tune on 0 "$y12" run "$tiny" weights=random entry=forward device=
 echo 'nonsense' >b.tune
 YOLO12C_TUNE=b.tune on 3 "$y12" run "$tiny" weights=random entry=forward device=0 input=random
 says 'b.tune:1: this is no row'
+# what reads pictures is measured, too: bytes of the arena stand for them
+cat >early.y12 <<'END'
+use std.blocks
+
+model early() {
+  entry maps(image: u8[2, 96, 64, 3]) {
+    return map: cast(permute(image, [0, 3, 1, 2]), f32) / 255 |> Conv(16, k: 3, s: 2) |> Conv(32, k: 3, s: 2, g: 2)
+  }
+}
+END
+on 0 "$y12" tune model=early.y12 entry=maps device=0 budget=2s out=a.tune
+grep -q '^pair f16 3x3s2,2p1,1 2x96x64xu8 3 -> 16 -> 3x3s2,2p1,1 g2 24x16x32 = [0-9].*# [0-9.]* us;' a.tune ||
+	fail "the rows: $(cat a.tune)"
+echo 'pair f16 3x3s2,2p1,1 2x96x64xu8 3 -> 16 -> 3x3s2,2p1,1 g2 24x16x32 = 8 8 32 4 1 1 0 0' >b.tune
+"$y12" run early.y12 weights=random entry=maps input=random output=ref.npy >out 2>err || fail "on the host"
+YOLO12C_TUNE=b.tune on 0 "$y12" run early.y12 weights=random entry=maps device=0 input=random compare=ref.npy tol=2e-3
+says 'agrees with'
+YOLO12C_TUNE=b.tune "$y12" dump model=early.y12 weights=random entry=maps target=sm_80 stage=kir >out 2>err
+says 'pair3x3s2_3_16_3x3s2_32_768_p8x8x32_4_1_1'
 on 2 "$y12" tune model="$tiny" entry=forward budget=2s
 on 2 "$y12" tune model="$tiny" entry=forward device=0 budget=soon
 
