@@ -85,8 +85,9 @@ launches() { "$y12" dump model=yolov12 scale=n target=sm_90a precision="$1" entr
 	grep -c '^  group' "$tmp/out"; }
 joined=$(launches f16)
 [ "$(grep -c '^  group @[0-9]* chain ' "$tmp/out")" -ge 10 ] || fail "of yolov12n few convolutions are in chains"
+grep -q '^  group @[0-9]* pair ' "$tmp/out" || fail "the first two layers of yolov12n are no pair"
 apart=$(launches f32)
-grep -q '^  group @[0-9]* chain ' "$tmp/out" && fail "there is no kernel for chains in f32"
+grep -qE '^  group @[0-9]* (chain|pair) ' "$tmp/out" && fail "there is no kernel for chains or pairs in f32"
 [ "$joined" -le $((apart - 20)) ] || fail "yolov12n: $joined launches with chains, $apart without"
 
 # tiles that were measured: a row that no group takes is of kernels that are no more
