@@ -67,6 +67,7 @@ cache_key(Arena *a, const Target *t, const char *salt, const Kernel *k, char key
 	vec_reserve(a, &x, kernel_insts(k) * 64 + 4096);
 	put(&x, k->grid, sizeof k->grid);
 	put(&x, k->cluster, sizeof k->cluster);
+	put(&x, &k->resident, sizeof k->resident);
 	put(&x, k->block, sizeof k->block);
 	for (size_t i = 0; i < k->buf.n; i++) {
 		const KBuf *b = &k->buf.p[i];

@@ -294,6 +294,8 @@ begin(Emit *e, const char *name)
 	}
 	for (int i = 0; i < 3; i++)
 		annotate(e, reqntid[i], e->k->block[i]);
+	if (e->k->resident)
+		annotate(e, "minctasm", e->k->resident);
 	if (e->k->grid[1] > GRID_YZ_MAX || e->k->grid[2] > GRID_YZ_MAX)
 		emit_error(e, "grid(%d, %d, %d): a GPU takes at most %d along the second and third", e->k->grid[0],
 		           e->k->grid[1], e->k->grid[2], GRID_YZ_MAX);
@@ -744,39 +746,46 @@ peers(Emit *e, const KInst *i)
 	emit_define(e, i->dst, vector(e, t, lane));
 }
 
+static uint64_t
+descriptor_rest(int swizzle)
+{
+	uint64_t mode = swizzle == 128 ? 1 : swizzle == 64 ? 2 : 3;
+
+	return mode << 62 | (uint64_t)(8 * swizzle / 16) << 32 | 1u << 16;
+}
+
 /* How wgmma is told of a tile of rows of `swizzle` bytes: where it begins, 8 rows further, and the swizzle. */
 static LVal
 descriptor(Emit *e, uint32_t buf, Reg index, int swizzle)
 {
 	LLVMTypeRef i64 = LLVMInt64TypeInContext(e->cx);
-	uint64_t mode = swizzle == 128 ? 1 : swizzle == 64 ? 2 : 3;
-	uint64_t rest = mode << 62 | (uint64_t)(8 * swizzle / 16) << 32 | 1u << 16;
 	LVal at = LLVMBuildAnd(e->b, shared_address(e, buf, index), i32(e, 0x3ffff), "");
 
 	at = LLVMBuildZExt(e->b, LLVMBuildLShr(e->b, at, i32(e, 4), ""), i64, "");
-	return LLVMBuildOr(e->b, at, LLVMConstInt(i64, rest, false), "");
+	return LLVMBuildOr(e->b, at, LLVMConstInt(i64, descriptor_rest(swizzle), false), "");
 }
 
-/* An asm over n sums, which it reads and writes: from x to the result.  more: operands behind the sums. */
+/* An asm over n sums: from x, if there are any, to the result.  more: operands behind the sums. */
 static LVal
 over_sums(Emit *e, KType t, const char *text, const char *constraints, LVal x, const LVal *more, unsigned nmore)
 {
-	unsigned n = t.lanes;
+	unsigned n = t.lanes, narg = 0;
 	LVal *arg = NEWN(e->a, LVal, n + nmore), lane[K_LANES_MAX], r;
 	LLVMTypeRef *type = NEWN(e->a, LLVMTypeRef, n);
 	Text all = { .a = e->a };
 
 	for (unsigned i = 0; i < n; i++) {
 		type[i] = LLVMFloatTypeInContext(e->cx);
-		arg[i] = element(e, x, (int)i);
 		text_printf(&all, "=f,");
 	}
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; x && i < n; i++) {
+		arg[narg++] = element(e, x, (int)i);
 		text_printf(&all, "%u,", i);
+	}
 	text_put(&all, constraints);
 	for (unsigned i = 0; i < nmore; i++)
-		arg[n + i] = more[i];
-	r = assembly(e, LLVMStructTypeInContext(e->cx, type, n, false), text, text_str(&all), false, arg, n + nmore);
+		arg[narg++] = more[i];
+	r = assembly(e, LLVMStructTypeInContext(e->cx, type, n, false), text, text_str(&all), false, arg, narg);
 	for (unsigned i = 0; i < n; i++)
 		lane[i] = LLVMBuildExtractValue(e->b, r, i, "");
 	return vector(e, t, lane);
@@ -804,6 +813,40 @@ wgmma(Emit *e, const KInst *i)
 	return over_sums(e, t, text_str(&text), "l,l,~{memory}", emit_get(e, i->a[2]), d, 2);
 }
 
+/* A in registers; without what the sums were before, if they count as zeros.  The descriptor's upper half is a constant. */
+static LVal
+wgmma_a(Emit *e, const KInst *i)
+{
+	KType t = type_of(e, i->dst);
+	bool across = i->imm >> 16 & 1, fresh = i->imm >> 17 & 1;
+	int steps = (int)(i->imm & 255), swizzle = (int)(i->imm >> 8 & 255), n = t.lanes, first = fresh ? n : 2 * n;
+	const char *type = e->k->buf.p[i->buf - 1].dt == DT_BF16 ? "bf16" : "f16";
+	LVal *arg = NEWN(e->a, LVal, (size_t)(n + 4 * steps + 1)), a = emit_get(e, i->a[0]);
+	LLVMTypeRef word = i32_type(e);
+	Text text = { .a = e->a }, all = { .a = e->a };
+	int narg = 0;
+
+	for (int j = 0; j < 4 * steps; j++) {
+		text_put(&all, "r,");
+		arg[narg++] = LLVMBuildBitCast(e->b, part(e, a, 2 * j, 2), word, "");
+	}
+	text_put(&all, "r,~{memory}");
+	arg[narg++] = LLVMBuildTrunc(e->b, descriptor(e, i->buf, i->a[1], swizzle), word, "");
+	text_printf(&text, "{ .reg .b64 b; .reg .b32 l, h; mov.b32 h, %" PRIu32 "; mov.b64 b, {$%d, h}; wgmma.fence.sync.aligned; ",
+	            (uint32_t)(descriptor_rest(swizzle) >> 32), first + 4 * steps);
+	for (int s = 0; s < steps; s++) {
+		if (s)          /* 32 bytes further in each row, or 16 rows further */
+			text_printf(&text, "add.s32 l, $%d, %d; mov.b64 b, {l, h}; ", first + 4 * steps, s * (across ? swizzle : 2));
+		text_printf(&text, "wgmma.mma_async.sync.aligned.m64n%dk16.f32.%s.%s {", 2 * n, type, type);
+		for (int j = 0; j < n; j++)
+			text_printf(&text, "%s$%d", j ? ", " : "", j);
+		text_printf(&text, "}, {$%d, $%d, $%d, $%d}, b, %d, 1, 1, %d; ", first + 4 * s, first + 4 * s + 1, first + 4 * s + 2,
+		            first + 4 * s + 3, s || !fresh, across);
+	}
+	text_put(&text, "wgmma.commit_group.sync.aligned; }");
+	return over_sums(e, t, text_str(&text), text_str(&all), fresh ? NULL : emit_get(e, i->a[2]), arg, (unsigned)narg);
+}
+
 static void
 warpgroup(Emit *e, const KInst *i)
 {
@@ -811,6 +854,8 @@ warpgroup(Emit *e, const KInst *i)
 
 	if (i->op == K_wgmma)
 		emit_define(e, i->dst, wgmma(e, i));
+	else if (i->op == K_wgmma_a)
+		emit_define(e, i->dst, wgmma_a(e, i));
 	else if (i->op == K_wgmma_wait)
 		assembly(e, LLVMVoidTypeInContext(e->cx), wait, "~{memory}", false, NULL, 0);
 	else            /* through it, so that nothing reads the sums before */
@@ -871,7 +916,7 @@ special(Emit *e, const KInst *i)
 			assembly(e, LLVMVoidTypeInContext(e->cx), arena_printf(e->a, "setmaxnreg.%s.sync.aligned.u32 %d;",
 			         i->op == K_regs_give ? "dec" : "inc", (int)i->imm), "~{memory}", false, NULL, 0);
 		break;
-	case K_wgmma: case K_wgmma_wait: case K_wgmma_get:
+	case K_wgmma: case K_wgmma_a: case K_wgmma_wait: case K_wgmma_get:
 		if (able(e, i, GPU_WGMMA, "warpgroup products"))
 			warpgroup(e, i);
 		break;

@@ -602,7 +602,7 @@ open_operand(Run *r, const Op *op, uint32_t first, uint32_t buf, uint32_t cell, 
 {
 	int64_t at = get_int(run_file(r, first) + cell, KS_IX), n;
 
-	*o = (Operand){ .m = &r->mem[buf], .swizzle = (int)(op->imm >> 8), .rows = rows };
+	*o = (Operand){ .m = &r->mem[buf], .swizzle = (int)(op->imm >> 8 & 255), .rows = rows };
 	n = (int64_t)rows * o->swizzle / 2;
 	for (uint32_t l = 1; l < KIR_GROUP; l++)
 		if (get_int(run_file(r, first + l) + cell, KS_IX) != at)
@@ -666,7 +666,28 @@ fetch(Run *r, const Op *op, uint32_t first, const Operand *o, int depth, float *
 	return READY;
 }
 
-/* Thread t has rows 16 (t / 32) + t % 32 / 4 and that + 8; of each 8 columns 2 (t % 4) and the next. */
+/* d = c + x y'.  Thread t has rows 16 (t / 32) + t % 32 / 4 and that + 8; of each 8 columns 2 (t % 4) and the next. */
+static void
+multiply(Run *r, const Op *op, uint32_t first, int n, int depth, const float *x, const float *y, int row_step, int k_step)
+{
+	bool fresh = op->code == C_WGMMA_A && op->imm >> 17 & 1;
+
+	for (int t = 0; t < KIR_GROUP; t++) {
+		unsigned char *reg = run_file(r, first + (uint32_t)t);
+		const float *c = (const void *)(reg + op->c);
+		float *d = (void *)(reg + op->d);
+
+		for (int i = 0; i < n / 2; i++) {
+			int row = 16 * (t / 32) + t % 32 / 4 + 8 * (i >> 1 & 1), column = 8 * (i >> 2) + 2 * (t % 4) + (i & 1);
+			double sum = fresh ? 0 : (double)c[i];
+
+			for (int k = 0; k < depth; k++)
+				sum += (double)x[row * depth + k] * (double)y[column * row_step + k * k_step];
+			d[i] = (float)sum;
+		}
+	}
+}
+
 static State
 wgmma(Run *r, const Op *op, uint32_t first)
 {
@@ -678,20 +699,33 @@ wgmma(Run *r, const Op *op, uint32_t first)
 	    open_operand(r, op, first, op->buf2, op->b, n, &b) == FAILED ||
 	    fetch(r, op, first, &a, depth, x) == FAILED || fetch(r, op, first, &b, depth, y) == FAILED)
 		return FAILED;
+	multiply(r, op, first, n, depth, x, y, depth, 1);
+	return READY;
+}
+
+/* A of registers, step by step as mma's: rows g and g + 8 of two columns, then both of the columns 8 further. */
+static State
+wgmma_a(Run *r, const Op *op, uint32_t first)
+{
+	bool across = op->imm >> 16 & 1;
+	int n = 2 * op->lanes, depth = 16 * (int)(op->imm & 255), wide = (int)(op->imm >> 8 & 255) / 2;
+	float *x = r->async->operand[0], *y = r->async->operand[1];
+	Operand b;
+
+	vec_push(r->a, &r->async->group[first / KIR_GROUP].use, ((Use){ op->buf, 0, 0 }));      /* there are two a wgmma */
+	if (open_operand(r, op, first, op->buf, op->b, across ? depth : n, &b) == FAILED ||
+	    fetch(r, op, first, &b, across ? wide : depth, y) == FAILED)
+		return FAILED;
 	for (int t = 0; t < KIR_GROUP; t++) {
-		unsigned char *reg = run_file(r, first + (uint32_t)t);
-		const float *c = (const void *)(reg + op->c);
-		float *d = (void *)(reg + op->d);
+		const float *a = (const void *)(run_file(r, first + (uint32_t)t) + op->a);
 
-		for (int i = 0; i < n / 2; i++) {
-			int row = 16 * (t / 32) + t % 32 / 4 + 8 * (i >> 1 & 1), column = 8 * (i >> 2) + 2 * (t % 4) + (i & 1);
-			double sum = (double)c[i];
+		for (int i = 0; i < depth / 2; i++) {
+			int row = 16 * (t / 32) + t % 32 / 4 + 8 * (i >> 1 & 1), k = 16 * (i >> 3) + 8 * (i >> 2 & 1) + 2 * (t % 4) + (i & 1);
 
-			for (int k = 0; k < depth; k++)
-				sum += (double)x[row * depth + k] * (double)y[column * depth + k];
-			d[i] = (float)sum;
+			x[row * depth + k] = a[i];
 		}
 	}
+	multiply(r, op, first, n, depth, x, y, across ? 1 : depth, across ? wide : 1);
 	return READY;
 }
 
@@ -727,6 +761,8 @@ async_group(Run *r, const Op *op, uint32_t first)
 		return READY;
 	if (op->code == C_WGMMA)
 		return wgmma(r, op, first);
+	if (op->code == C_WGMMA_A)
+		return wgmma_a(r, op, first);
 	retire(r, first, op->code == C_WGMMA_WAIT ? op->imm : 0);
 	for (uint32_t l = 0; op->code == C_WGMMA_GET && l < KIR_GROUP; l++) {
 		unsigned char *reg = run_file(r, first + l);

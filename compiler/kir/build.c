@@ -68,6 +68,12 @@ k_cluster(KBuild *b, int x, int y, int z)
 }
 
 void
+k_resident(KBuild *b, int blocks)
+{
+	b->k->resident = blocks;
+}
+
+void
 k_threads(KBuild *b, int x, int y, int z)
 {
 	b->k->block[0] = x;
@@ -698,6 +704,13 @@ k_wgmma_to(KBuild *b, Reg z, uint32_t x, Reg at_x, uint32_t y, Reg at_y, int ste
 {
 	emit(b, (KInst){ .op = K_wgmma, .dst = z, .a = { at_x, at_y, z }, .buf = x, .buf2 = y,
 	                 .imm = steps | (int64_t)swizzle << 8 });
+}
+
+void
+k_wgmma_a_to(KBuild *b, Reg z, Reg x, uint32_t y, Reg at_y, int swizzle, bool across, bool fresh)
+{
+	emit(b, (KInst){ .op = K_wgmma_a, .dst = z, .a = { x, at_y, z }, .buf = y,
+	                 .imm = k_type(b, x).lanes / 8 | swizzle << 8 | across << 16 | fresh << 17 });
 }
 
 Reg

@@ -14,6 +14,7 @@ enum {
 	KIR_MAX_THREADS = 1024,
 	KIR_MAX_CLUSTER = 8,            /* blocks, on every GPU that has clusters */
 	KIR_WARP = 32,
+	KIR_MAX_RESIDENT = 32,          /* blocks of a multiprocessor */
 	KIR_GROUP = 128,                /* threads of a wgmma */
 	KIR_MAX_BYTES = (1 << 20) - 1,  /* that a phase of an mbarrier may wait for */
 	KIR_SHARED_ALIGN = 128,         /* of a shared buffer that asks for less */
@@ -67,7 +68,7 @@ kop_buffers(KOp op)
 	switch (op) {
 	case K_tma_load: return 3;
 	case K_cp_async: case K_wgmma: return 2;
-	case K_ldmatrix: case K_mbar_init: case K_mbar_arrive: case K_mbar_wait:
+	case K_ldmatrix: case K_wgmma_a: case K_mbar_init: case K_mbar_arrive: case K_mbar_wait:
 	case K_peer_load: case K_peer_arrive: return 1;
 	default: return kop_info[op].cls == KCLASS_READ || kop_info[op].cls == KCLASS_WRITE;
 	}
@@ -91,7 +92,7 @@ static inline bool
 kop_warp(KOp op)
 {
 	/* wgmma: of four warps, which only the run can tell */
-	if (op == K_wgmma || op == K_wgmma_wait || op == K_wgmma_get || op == K_regs_give || op == K_regs_take)
+	if (op == K_wgmma || op == K_wgmma_a || op == K_wgmma_wait || op == K_wgmma_get || op == K_regs_give || op == K_regs_take)
 		return true;
 	return op == K_shuffle || op == K_shuffle_idx || op == K_vote_any || op == K_ballot || op == K_ldmatrix || op == K_mma;
 }

@@ -121,7 +121,7 @@ static const Code plain_code[K_COUNT] = {
 	[K_barrier] = C_BARRIER, [K_shuffle] = C_SHUFFLE, [K_shuffle_idx] = C_SHUFFLE_IDX, [K_vote_any] = C_VOTE_ANY,
 	[K_ballot] = C_BALLOT,
 	[K_ldmatrix] = C_LDMATRIX, [K_mma] = C_MMA, [K_mbar_init] = C_MBAR_INIT, [K_mbar_arrive] = C_MBAR_ARRIVE,
-	[K_mbar_wait] = C_MBAR_WAIT, [K_tma_load] = C_TMA_LOAD, [K_async_fence] = C_ASYNC_FENCE, [K_wgmma] = C_WGMMA,
+	[K_mbar_wait] = C_MBAR_WAIT, [K_tma_load] = C_TMA_LOAD, [K_async_fence] = C_ASYNC_FENCE, [K_wgmma] = C_WGMMA, [K_wgmma_a] = C_WGMMA_A,
 	[K_wgmma_wait] = C_WGMMA_WAIT, [K_wgmma_get] = C_WGMMA_GET, [K_regs_give] = C_REGS, [K_regs_take] = C_REGS,
 	[K_cluster_barrier] = C_CLUSTER_BARRIER, [K_peer_load] = C_PEER_LOAD, [K_peer_arrive] = C_PEER_ARRIVE,
 };
@@ -896,7 +896,7 @@ run_thread(Run *r, uint32_t tid)
 		case C_SHUFFLE: case C_SHUFFLE_IDX: case C_VOTE_ANY: case C_BALLOT: case C_LDMATRIX: case C_MMA:
 			r->thread[tid].pc = (uint32_t)(i - code);
 			return AT_WARP;
-		case C_WGMMA: case C_WGMMA_WAIT: case C_WGMMA_GET: case C_REGS:
+		case C_WGMMA: case C_WGMMA_A: case C_WGMMA_WAIT: case C_WGMMA_GET: case C_REGS:
 			r->thread[tid].pc = (uint32_t)(i - code);
 			return AT_GROUP;
 		case C_MBAR_INIT: case C_MBAR_ARRIVE: case C_MBAR_WAIT: case C_TMA_LOAD: case C_PEER_ARRIVE: case C_ASYNC_FENCE: {

@@ -140,6 +140,7 @@ typedef struct Kernel {
 	int32_t grid[3];        /* tasks; each >= 1 */
 	int32_t cluster[3];     /* blocks that run together; 1 1 1: each alone */
 	int32_t block[3];       /* threads; 1 1 1 on hosts */
+	int32_t resident;       /* blocks that a multiprocessor shall have registers for; 0: as it comes */
 	VEC(KBuf) buf;          /* parameters first, in the order of launch arguments */
 	VEC(KType) reg;         /* types; reg.p[0] unused */
 	KBlock body;
@@ -159,6 +160,7 @@ KBuild *k_begin(Arena *a, const char *name);
 Kernel *k_end(KBuild *b);
 void k_grid(KBuild *b, int64_t x, int64_t y, int64_t z);
 void k_cluster(KBuild *b, int x, int y, int z);
+void k_resident(KBuild *b, int blocks);
 void k_threads(KBuild *b, int x, int y, int z);
 /* returns the buffer number used by load and store (index + 1) */
 uint32_t k_param(KBuild *b, const char *name, DType dt, int64_t count, bool out);
@@ -231,6 +233,8 @@ Reg k_peer_load(KBuild *b, uint32_t shared, Reg at, Reg rank, int lanes);
 void k_peer_arrive(KBuild *b, uint32_t bars, Reg at, Reg rank);
 /* z: a k_var of f32 with N / 2 lanes, which is the result, too */
 void k_wgmma_to(KBuild *b, Reg z, uint32_t x, Reg at_x, uint32_t y, Reg at_y, int steps, int swizzle);
+/* A of 16 numbers a step in registers; `across`: rows of y are the depth; fresh: z is written, not added to. */
+void k_wgmma_a_to(KBuild *b, Reg z, Reg x, uint32_t y, Reg at_y, int swizzle, bool across, bool fresh);
 Reg k_wgmma_get(KBuild *b, Reg z);
 
 /* shorthands */

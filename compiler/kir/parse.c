@@ -1,7 +1,7 @@
 /* parse.c -- the text of print.c back into kernels, by recursive descent.
  *
  *     kernel  = "kernel" NAME "(" [param {"," param}] ")" ["grid" triple] ["cluster" triple] ["threads" triple]
- *               "{" {decl} {stmt} "}"
+ *               ["resident" INT] "{" {decl} {stmt} "}"
  *     param   = NAME ":" "global" ["out"] TYPE "[" (INT | "?") "]" ["inplace"] ["align" INT]
  *             | NAME ":" ("tile" | "im2col") TYPE dims "strides" list ("box" list | "steps" list
  *               "lower" list "upper" list "channels" INT "pixels" INT) "swizzle" INT
@@ -496,6 +496,17 @@ operands(Parse *p, KInst *i, int depth)
 		i->imm = (steps & 255) | (int64_t)swizzle << 8;
 		return true;
 	}
+	case K_wgmma_a: {
+		int steps, swizzle;
+
+		if (!reg(p, &i->a[0]) || !expect(p, ",") || !place(p, &i->buf, &i->a[1]) || !expect(p, ",") || !reg(p, &i->a[2]) ||
+		    !number(p, "steps", &steps) || !number(p, "swizzle", &swizzle))
+			return false;
+		i->imm = (steps & 255) | (swizzle & 255) << 8;
+		i->imm |= (int64_t)accept(p, "across") << 16;
+		i->imm |= (int64_t)accept(p, "fresh") << 17;
+		return true;
+	}
 	case K_cp_wait: case K_wgmma_wait:
 		return integer(p, 0, 63, &i->imm);
 	case K_regs_give: case K_regs_take:
@@ -586,11 +597,15 @@ parameters(Parse *p)
 static bool
 kernel(Parse *p)
 {
+	int64_t resident = 0;
+
 	if (!(p->k->name = name(p, "the name of a kernel")) || !parameters(p) ||
 	    (accept(p, "grid") && !triple(p, p->k->grid)) ||
 	    (accept(p, "cluster") && !triple(p, p->k->cluster)) ||
-	    (accept(p, "threads") && !triple(p, p->k->block)) || !expect(p, "{"))
+	    (accept(p, "threads") && !triple(p, p->k->block)) ||
+	    (accept(p, "resident") && !integer(p, 1, KIR_MAX_RESIDENT, &resident)) || !expect(p, "{"))
 		return false;
+	p->k->resident = (int32_t)resident;
 	for (;;) {
 		KSpace space = accept(p, "shared") ? KSPACE_SHARED
 		             : accept(p, "local") ? KSPACE_LOCAL : KSPACE_GLOBAL;

@@ -125,6 +125,12 @@ kinst_text(Text *t, const Kernel *k, const KInst *i)
 		place_text(t, k, i->buf2, i->a[1]);
 		text_printf(t, ", %%%" PRIu32 " steps %d swizzle %d", i->a[2], (int)(i->imm & 255), (int)(i->imm >> 8));
 		break;
+	case K_wgmma_a:
+		text_printf(t, " %%%" PRIu32 ",", i->a[0]);
+		place_text(t, k, i->buf, i->a[1]);
+		text_printf(t, ", %%%" PRIu32 " steps %d swizzle %d%s%s", i->a[2], (int)(i->imm & 255), (int)(i->imm >> 8 & 255),
+		            i->imm >> 16 & 1 ? " across" : "", i->imm >> 17 & 1 ? " fresh" : "");
+		break;
 	case K_cp_wait: case K_wgmma_wait: case K_regs_give: case K_regs_take:
 		text_printf(t, " %" PRId64, i->imm);
 		break;
@@ -225,6 +231,8 @@ kernel_text(Text *t, const Kernel *k)
 		text_printf(t, " cluster(%d, %d, %d)", k->cluster[0], k->cluster[1], k->cluster[2]);
 	if (k->block[0] != 1 || k->block[1] != 1 || k->block[2] != 1)
 		text_printf(t, " threads(%d, %d, %d)", k->block[0], k->block[1], k->block[2]);
+	if (k->resident)
+		text_printf(t, " resident %d", k->resident);
 	text_put(t, " {\n");
 	for (; n < k->buf.n; n++) {
 		const KBuf *b = &k->buf.p[n];

@@ -174,6 +174,8 @@ check_shape(Verify *v)
 	if (kernel_threads(k) > KIR_MAX_THREADS)
 		return fail(v, "threads(%d, %d, %d) are more than %d", k->block[0], k->block[1],
 		            k->block[2], KIR_MAX_THREADS);
+	if (k->resident < 0 || k->resident > KIR_MAX_RESIDENT)
+		return fail(v, "%d resident blocks are not between 0 and %d", k->resident, KIR_MAX_RESIDENT);
 	if (k->reg.n < 1 || k->reg.n > KIR_MAX_REGS)
 		return fail(v, "%zu registers are too many", k->reg.n);
 	return true;
@@ -235,7 +237,7 @@ count(Verify *v, const KBlock *b, int depth)
 		v->nloops += x->op == K_loop;
 		if (x->op == K_for)
 			v->index[x->dst] = true;
-		if (x->op == K_wgmma)
+		if (x->op == K_wgmma || x->op == K_wgmma_a)
 			v->sums[x->dst] = true;
 		if ((x->body && !count(v, x->body, depth + 1)) ||
 		    (x->other && !count(v, x->other, depth + 1)))
@@ -277,8 +279,8 @@ result_varies(const Verify *v, const KInst *i)
 		return axis_varies(v->k, i->imm);
 	if (i->op == K_vote_any || i->op == K_ballot || (i->op == K_shuffle_idx && v->varies[i->a[1]] < BY_THREAD))
 		return MIN(v->varies[i->a[0]], BY_WARP);
-	if (i->op == K_mma || i->op == K_ldmatrix || i->op == K_wgmma || i->op == K_wgmma_get || i->op == K_atomic_fetch_add ||
-	    i->op == K_peer_load ||
+	if (i->op == K_mma || i->op == K_ldmatrix || i->op == K_wgmma || i->op == K_wgmma_a || i->op == K_wgmma_get ||
+	    i->op == K_atomic_fetch_add || i->op == K_peer_load ||
 	    ((i->op == K_shuffle || i->op == K_shuffle_idx) && v->varies[i->a[0]] > UNIFORM) ||
 	    (kop_info[i->op].cls == KCLASS_READ && v->k->buf.p[i->buf - 1].space == KSPACE_LOCAL))
 		return BY_THREAD;
@@ -525,6 +527,26 @@ check_wgmma(Verify *v, const KInst *i)
 }
 
 static bool
+check_wgmma_a(Verify *v, const KInst *i)
+{
+	const KBuf *b = &v->k->buf.p[i->buf - 1];
+	int64_t steps = i->imm & 255, swizzle = i->imm >> 8 & 255, across = i->imm >> 16 & 1;
+	KType t = type_of(v, i->dst), a = type_of(v, i->a[0]);
+
+	if (b->space != KSPACE_SHARED || (b->dt != DT_F16 && b->dt != DT_BF16))
+		return fail(v, "its operand B is f16 or bf16 in shared memory");
+	if ((swizzle != 32 && swizzle != 64 && swizzle != 128) || steps < 1 || (!across && 32 * steps > swizzle))
+		return fail(v, "%" PRId64 " steps of 32 bytes do not fit rows of %" PRId64 " bytes", steps, swizzle);
+	if (t.s != KS_F32 || t.lanes % 4)
+		return fail(v, "the register is %s, not f32 of a multiple of 4 lanes", type_name(v, t));
+	if (across && 4 * t.lanes != swizzle)
+		return fail(v, "%d columns are not rows of %" PRId64 " bytes", 2 * t.lanes, swizzle);
+	return want(v, "A", a, kt(kscalar_of(b->dt), (int)(8 * steps))) &&
+	       want(v, "the index of B", type_of(v, i->a[1]), kt(KS_IX, 1)) && want(v, "the sum", type_of(v, i->a[2]), t) &&
+	       check_index(v, i->buf, i->a[1], (across ? 8 * steps : t.lanes) * swizzle);
+}
+
+static bool
 check_select(Verify *v, const KInst *i, KType t)
 {
 	KType c = type_of(v, i->a[0]);
@@ -661,6 +683,8 @@ check_types(Verify *v, const KInst *i)
 		       fail(v, "%" PRId64 " registers are not a multiple of 8 from 24 to 256", i->imm);
 	case K_wgmma:
 		return check_wgmma(v, i);
+	case K_wgmma_a:
+		return check_wgmma_a(v, i);
 	case K_wgmma_get:
 		if (a.s != KS_F32)
 			return fail(v, "the sums are %s, not f32", type_name(v, a));
@@ -767,7 +791,7 @@ check_meeting(Verify *v, const KInst *i, int control)
 		return fail(v, "%s needs threads", kop_info[i->op].name);
 	if ((i->op == K_barrier || i->op == K_cluster_barrier) && control > UNIFORM)
 		return fail(v, "not all threads of the block come here together");
-	if ((i->op == K_wgmma || i->op == K_wgmma_wait || i->op == K_wgmma_get || i->op == K_regs_give ||
+	if ((i->op == K_wgmma || i->op == K_wgmma_a || i->op == K_wgmma_wait || i->op == K_wgmma_get || i->op == K_regs_give ||
 	     i->op == K_regs_take) && kernel_threads(v->k) < KIR_GROUP)
 		return fail(v, "%s needs a group of %d threads", kop_info[i->op].name, KIR_GROUP);
 	if ((i->op == K_mma || i->op == K_ldmatrix) && kernel_threads(v->k) % KIR_WARP)
@@ -790,7 +814,7 @@ check(Verify *v, const KBlock *b, int control)
 		if (!check_types(v, i) || !check_meeting(v, i, control))
 			return false;
 		for (int j = 0; j < kop_info[i->op].args; j++)
-			if (v->sums[i->a[j]] && i->op != K_wgmma_get && (i->op != K_wgmma || j != 2))
+			if (v->sums[i->a[j]] && i->op != K_wgmma_get && ((i->op != K_wgmma && i->op != K_wgmma_a) || j != 2))
 				return fail(v, "%%%" PRIu32 " is a sum under way: wgmma_get has its value", i->a[j]);
 		if (i->op == K_grid_wait && b != &v->k->body)
 			return fail(v, "it stands at the top level of the kernel alone");

@@ -754,6 +754,81 @@ check_conv(const Case *x, const Conv *v)
 
 static const Conv convs[2] = { { 2, 7, 11, 128, 64, 1 }, { 3, 9, 12, 64, 64, 2 } };
 
+/* As an attention has it: products of warpgroups whose A is in registers, the second one's made of the first one's sums. */
+enum { RN = 32, RK = 32 };
+
+static void
+registers_case(Cases *c)
+{
+	Case x = { .error = 4e-3, .needs = GPU_WGMMA, .no_spills = true,
+	           .expect = { "wgmma.mma_async.sync.aligned.m64n32k16.f32.f16.f16", "b, 0, 1, 1, 0;", "b, 1, 1, 1, 1;", ".minnctapersm 2" } };
+	KBuild *b = k_begin(c->a, "hopper_registers");
+	uint32_t buf[3], out = 0, shared[2];
+	Reg t = k_axis(b, KAXIS_THREAD_X), lane = k_axis(b, KAXIS_LANE), row, col, a = 0, s, o, piece, chunk;
+
+	for (int i = 0; i < 3; i++)
+		buf[i] = k_param(b, (const char *[]){ "a", "k", "v" }[i], DT_F16, i ? RN * RK : 64 * RK, false);
+	out = k_param(b, "o", DT_F32, 64 * RN, true);
+	for (int i = 0; i < 2; i++) {
+		shared[i] = k_buffer(b, i ? "sv" : "sk", KSPACE_SHARED, DT_F16, RN * RK);
+		k_align(b, shared[i], 512);
+	}
+	k_threads(b, 128, 1, 1);
+	k_resident(b, 2);
+	/* 32 rows of four pieces of 8, swizzled as the hardware reads rows of 64 bytes */
+	row = k_op(b, K_shr, t, k_ix(b, 2), 0);
+	piece = k_op(b, K_and, t, k_ix(b, 3), 0);
+	chunk = k_op(b, K_xor, piece, k_op(b, K_and, k_op(b, K_shr, row, k_ix(b, 1), 0), k_ix(b, 3), 0), 0);
+	for (int i = 0; i < 2; i++)
+		k_cp_async(b, shared[i], k_add(b, k_muli(b, row, RK), k_muli(b, chunk, 8)), buf[1 + i], k_muli(b, t, 8), 8, k_int(b, KS_I1, 1));
+	k_sync(b, K_cp_commit, 0);
+	k_sync(b, K_cp_wait, 0);
+	k_sync(b, K_async_fence, 0);
+	k_sync(b, K_barrier, 0);
+	row = k_add(b, k_muli(b, k_op(b, K_shr, t, k_ix(b, 5), 0), 16), k_op(b, K_shr, lane, k_ix(b, 2), 0));
+	col = k_muli(b, k_op(b, K_and, lane, k_ix(b, 3), 0), 2);
+	for (int i = 0; i < RK / 4; i++) {      /* of 16 columns: both rows of a pair, then those 8 columns further */
+		Reg two = k_load(b, buf[0], k_add(b, k_muli(b, k_addi(b, row, 8 * (i & 1)), RK), k_addi(b, col, 8 * (i >> 1))), 2);
+
+		a = a ? k_join(b, a, two) : two;
+	}
+	s = k_var(b, kt(KS_F32, RN / 2));
+	o = k_var(b, kt(KS_F32, RN / 2));
+	k_mov_to(b, s, k_real(b, kt(KS_F32, RN / 2), 7));       /* which does not count */
+	k_mov_to(b, o, k_real(b, kt(KS_F32, RN / 2), 1));
+	k_wgmma_a_to(b, s, a, shared[0], k_ix(b, 0), 64, false, true);
+	k_wgmma_a_to(b, o, k_cast(b, KS_F16, k_wgmma_get(b, s)), shared[1], k_ix(b, 0), 64, true, false);
+	s = k_wgmma_get(b, o);
+	for (int j = 0; j < RN / 4; j++)
+		k_store(b, out, k_add(b, k_muli(b, k_addi(b, row, 8 * (j & 1)), RN), k_addi(b, col, 8 * (j >> 1))), k_part(b, s, 2 * j, 2));
+	x.k = k_end(b);
+	for (int i = 0; i < 3; i++)
+		arg(c, &x, DT_F16, x.k->buf.p[i].count, -1, 1);
+	arg(c, &x, DT_F32, 64 * RN, 0, 1);
+	vec_push(c->a, &c->v, x);
+}
+
+static void
+check_registers(const Case *x)
+{
+	const void *a = x->arg[0].data, *k = x->arg[1].data, *v = x->arg[2].data;
+
+	for (size_t m = 0; m < 64; m++)
+		for (size_t n = 0; n < RN; n++) {
+			double sum = 1, have = dtype_get(DT_F32, x->arg[3].data, m * RN + n);
+
+			for (size_t j = 0; j < RN; j++) {
+				double s = 0;
+
+				for (size_t i = 0; i < RK; i++)
+					s += dtype_get(DT_F16, a, m * RK + i) * dtype_get(DT_F16, k, j * RK + i);
+				sum += (double)f16_to_f32(f16_from_f32((float)s)) * dtype_get(DT_F16, v, j * RN + n);
+			}
+			if (fabs(have - sum) > x->error * (1 + fabs(sum)))
+				fail_msg("%s[%zu][%zu] is %g, not %g", x->k->name, m, n, have, sum);
+		}
+}
+
 /* ---- all of them --------------------------------------------------------------------------------- */
 
 static const DType gemm_type[2] = { DT_F16, DT_BF16 };
@@ -784,6 +859,7 @@ make_cases(Cases *c)
 	hopper_case(c, "hopper_gemm", NULL, 200, 128, 320);
 	hopper_case(c, "hopper_conv", &convs[0], 0, 0, 0);
 	hopper_case(c, "hopper_conv_s2", &convs[1], 0, 0, 0);
+	registers_case(c);
 }
 
 static bool
@@ -830,6 +906,7 @@ interpreted(void **state)
 	check_gemm(find(&c, "hopper_gemm"), DT_F16, 200, 128, 320);
 	check_conv(find(&c, "hopper_conv"), &convs[0]);
 	check_conv(find(&c, "hopper_conv_s2"), &convs[1]);
+	check_registers(find(&c, "hopper_registers"));
 	arena_free(c.a);
 }
 

@@ -224,6 +224,40 @@ stored_operands(void **state)
 	}
 }
 
+/* what a product with A in registers is refused for, and that it takes part in the rules of the others */
+static void
+registers(void **state)
+{
+	(void)state;
+	static const struct { const char *text, *want; } c[] = {
+		{ "%7:f32x8 = wgmma_a %4, s[%5], %6 steps 1 swizzle 32 across\n %8:f32x8 = wgmma_get %7", NULL },
+		{ "%7:f32x8 = wgmma_a %4, s[%5], %6 steps 1 swizzle 32 fresh\n %8:f32x8 = wgmma_get %7", NULL },
+		{ "%7:f32x8 = wgmma_a %4, s[%5], %6 steps 2 swizzle 64", "A is f16x8, not f16x16" },
+		{ "%7:f32x8 = wgmma_a %4, s[%5], %6 steps 1 swizzle 64 across", "16 columns are not rows of 64 bytes" },
+		{ "%7:f32x8 = wgmma_a %4, s[%5], %6 steps 1 swizzle 48", "1 steps of 32 bytes do not fit rows of 48 bytes" },
+		{ "%7:f32x8 = wgmma_a %4, g[%5], %6 steps 1 swizzle 32", "f16 or bf16 in shared memory" },
+		{ "%7:f32x8 = wgmma_a %4, s[%5], %6 steps 1 swizzle 32\n %8:f32x8 = add %7, %7", "%7 is a sum under way" },
+		{ "%7:f32x8 = wgmma_a %4, s[%5], %6 steps 1 swizzle 32\n store s[%3], %4", "a wgmma that reads element 0 of s is under way" },
+	};
+
+	for (size_t i = 0; i < COUNT(c); i++) {
+		Arena *a = arena_new();
+		uint16_t g[1024] = { 0 };
+		KArg arg = { g, sizeof g };
+		Kernel *k = kit_parse(a, arena_printf(a,
+			"kernel t(g: global f16[1024]) threads(128, 1, 1) {\n shared s: f16[1024] align 1024\n"
+			" %%1:ix = axis thread.x\n %%2:ix = const 8\n %%3:ix = mul %%1, %%2\n %%4:f16x8 = const 1\n"
+			" store s[%%3], %%4\n async_fence\n barrier\n %%5:ix = const 0\n %%6:f32x8 = const 0\n %s\n}\n", c[i].text));
+		const char *err = kit_run(a, k, &arg, 1);
+
+		if (c[i].want)
+			kit_expect_error(err, c[i].want);
+		else if (err)
+			fail_msg("%s", err);
+		arena_free(a);
+	}
+}
+
 /* ---- clusters ------------------------------------------------------------------------------------ */
 
 typedef enum Slip {
@@ -360,6 +394,7 @@ main(void)
 		cmocka_unit_test(clusters),
 		cmocka_unit_test(swizzles),
 		cmocka_unit_test(stored_operands),
+		cmocka_unit_test(registers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
