@@ -54,6 +54,11 @@ typedef struct Local {
 /* log2 of how far a score may exceed the row's reference */
 static const double GROWS = 8;
 
+/* Of products by warpgroups: log2 of how far below 1 the weight of the reference is, and of how great a lane's sum of
+ * weights may be.  In f16 the weights of a row then have 2^-14 to 2^15 to be exact in, of which the greatest of the
+ * first run is a 2^8th. */
+static const double ROOM = 8, SUM_GROWS = 15;
+
 /* 16 queries of a warp */
 typedef struct Part {
 	Reg *q;                 /* by steps of channels */
@@ -74,6 +79,7 @@ typedef struct Att {
 	Local local;
 	double scale;
 	bool flat;
+	bool bodied;            /* the user wrote something */
 	Reg n, window, head;
 	Reg token0, head0, vhead0;      /* first token of the window, first channels of the head */
 	/* matrix units */
@@ -84,6 +90,10 @@ typedef struct Att {
 	bool turns;             /* a warp has more than one of them */
 	bool whole;             /* all queries that warps work on exist */
 	double factor;          /* from scores to exponents of two */
+	bool groups;            /* products by warpgroups */
+	Reg scores, values;     /* their sums: S and O */
+	Reg p;                  /* what they multiply values by */
+	Reg here;               /* this warp's tile exists; 0: all do */
 	uint32_t sk, sv, so, sm;
 	Reg lane, g, quad, row_warp, key_warp;
 	Reg tile, t0;           /* the warp's tile of queries and its first one, counted in the window */
@@ -162,18 +172,20 @@ attention_of(Gen *z, const Graph *g, const Group *gr)
 	a.dv = a.v->type.dim[3] / a.heads;
 	a.bytes = dtype_info[a.q->type.dt].bytes;
 	a.piece = 16 / a.bytes;
+	a.bodied = attr_body(n) != NULL;
 	a.scale = attr_real(n, A_scale, 1 / __builtin_sqrt((double)a.d));
 	find_local(&a, g, gr);
 	return a;
 }
 
-enum { T_WARPS, T_QUERIES, T_RUN, T_KEY_WARPS, T_BLOCKS, T_COUNT };
+enum { T_WARPS, T_QUERIES, T_RUN, T_KEY_WARPS, T_BLOCKS, T_GROUPS, T_COUNT };
 
 static void
 tile_of(Att *a, const int32_t *tile)
 {
 	a->rw = tile[T_WARPS], a->kw = tile[T_KEY_WARPS], a->kb = tile[T_RUN], a->mq = tile[T_QUERIES] / 16;
 	a->blocks = tile[T_BLOCKS];
+	a->groups = tile[T_GROUPS];
 	a->padded = ceil_div(a->tokens, a->kb) * a->kb;
 	a->rows = a->padded;
 	if (a->local.v) {
@@ -200,13 +212,32 @@ registers(const Att *a)
 {
 	int d = (int)a->d;
 
-	return 40 + d / 2 + a->mq * (d * a->bytes / 8 + d / 2 + 4 + a->kb / 2);
+	return 40 + d / 2 + a->mq * (d * a->bytes / 8 + d / 2 + 4 + a->kb / 2) + (a->groups ? a->kb / 4 : 0);
+}
+
+/* Blocks that there is shared memory for; registers of a thread are made to do for as many, but not less than 128. */
+static int
+resident_groups(const Att *a, const Target *t)
+{
+	int by_memory = (int)(t->shared_sm / (shared_bytes(a) + 1024));
+
+	return MAX(1, MIN(by_memory, 65536 / (128 * 32 * a->rw)));
+}
+
+/* Warpgroups come to their products together, so no list may send one of four warps elsewhere; rows of 96 bytes have
+ * no swizzle. */
+static bool
+groups_fit(const Att *a)
+{
+	return a->bytes == 2 && !a->bodied && a->scale > 0 && (a->d & (a->d - 1)) == 0;
 }
 
 static bool
 tile_fits(Att *a, const Target *t, const int32_t *tile)
 {
 	tile_of(a, tile);
+	if (a->groups && !(t->has & GPU_WGMMA && a->rw % 4 == 0 && a->kw == 1 && a->mq == 1 && a->kb % 16 == 0 && groups_fit(a)))
+		return false;
 	return a->rw * a->kw <= 16 && a->kw <= ceil_div(a->tokens, a->kb) && a->blocks >= 1 &&
 	       a->rw * (a->blocks - 1) < a->tiles && (a->rw == 1 || a->rw <= a->tiles) && (a->kw == 1 || !a->turns) &&
 	       (a->kb <= 32 || a->kb - 16 < a->tokens) && shared_bytes(a) <= t->shared_block && registers(a) <= 250 &&
@@ -250,10 +281,10 @@ attention_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile
 	for (int rw = 1; rw <= 16; rw++)
 		for (int kw = 1; rw * kw <= 16; kw++)
 			for (size_t i = 0; i < COUNT(kbs); i++)
-				for (int mq = 1; mq <= 5; mq++)
-					for (int64_t blocks = ceil_div(a.tokens, 16 * rw * mq), last = 0; blocks != last && blocks > 0;
+				for (int mq = 0; mq <= 5; mq++)
+					for (int64_t blocks = ceil_div(a.tokens, 16 * rw * MAX(mq, 1)), last = 0; blocks != last && blocks > 0;
 					     last = blocks, blocks = kw > 1 ? 0 : ceil_div(blocks, 2)) {
-						LowerTile x = { .tile = { rw, 16 * mq, kbs[i], kw, (int32_t)blocks } };
+						LowerTile x = { .tile = { rw, 16 * MAX(mq, 1), kbs[i], kw, (int32_t)blocks, mq == 0 } };
 
 						if (n == most || !tile_fits(&a, t, x.tile))
 							continue;
@@ -297,7 +328,7 @@ choose_attention_gpu(const Graph *g, const Target *t, Group *gr, int *pack)
 		blocks = tiles;
 		kw = (int)MIN(5, ceil_div(a.tokens, kb));
 	}
-	if (!tile_fits(&a, t, (int32_t[]){ rw, 16, kb, kw, (int32_t)blocks }))
+	if (!tile_fits(&a, t, (int32_t[T_COUNT]){ rw, 16, kb, kw, (int32_t)blocks }))
 		return;
 	gr->ntile = T_COUNT;
 	gr->tile[T_WARPS] = rw;
@@ -672,18 +703,16 @@ mask_tail(Att *a, Reg kb0)
 	k_close(b);
 }
 
-/* The reference of a row moves only when a score exceeds it by a factor of 2^GROWS: what is summed stays far below
- * the greatest f16, and nearly no run of keys but the first has to shrink anything. */
+/* the greatest of this lane's scores, by rows */
 static void
-follow_greatest(Att *a)
+find_greatest(Att *a)
 {
 	KBuild *b = a->b;
-	Reg any = 0, factor = k_real(b, kt(KS_F32, 1), a->factor), grows = k_real(b, kt(KS_F32, 1), GROWS);
 
 	for (int m = 0; m < a->mq; m++)
 		for (int h = 0; h < 2; h++) {
 			Part *p = &a->part[m];
-			Reg top = 0, more;
+			Reg top = 0;
 
 			for (int j = 0; j < a->kb / 8; j++)
 				for (int i = 0; i < 2; i++) {
@@ -692,18 +721,32 @@ follow_greatest(Att *a)
 					top = top ? k_op(b, K_max_num, top, s, 0) : s;
 				}
 			p->top[h] = top;
-			more = k_op(b, K_lt, grows, k_fma(b, top, factor, p->low[h]), 0);
-			any = any ? k_op(b, K_or, any, more, 0) : more;
 		}
-	k_if(b, k_vote_any(b, any));
+}
+
+/* what is added to exponents if the greatest of a row's lanes is its reference */
+static Reg
+reference(Att *a, Reg top)
+{
+	KBuild *b = a->b;
+	KType f1 = kt(KS_F32, 1);
+
+	return k_fma(b, over_row(b, K_max_num, top), k_real(b, f1, -a->factor), k_real(b, f1, a->groups ? -ROOM : 0));
+}
+
+/* The greatest of rows are their references from here on, if they were not greater before. */
+static void
+refer_to_greatest(Att *a)
+{
+	KBuild *b = a->b;
+
 	for (int m = 0; m < a->mq; m++) {
 		Part *p = &a->part[m];
 		Reg shrink[2];
 
 		for (int h = 0; h < 2; h++) {
-			Reg low = k_op(b, K_neg, k_mul(b, over_row(b, K_max_num, p->top[h]), factor), 0, 0);
+			Reg low = k_op(b, K_min, reference(a, p->top[h]), p->low[h], 0);
 
-			low = k_op(b, K_min, low, p->low[h], 0);
 			shrink[h] = exp2_of(b, k_sub(b, low, p->low[h]));
 			k_mov_to(b, p->low[h], low);
 			k_mov_to(b, p->sum[h], k_mul(b, p->sum[h], shrink[h]));
@@ -711,6 +754,26 @@ follow_greatest(Att *a)
 		for (int j = 0; j < a->wide; j++)
 			multiply_rows(b, p->o[j], shrink);
 	}
+}
+
+/* The reference of a row moves only when a score exceeds it by a factor of 2^GROWS: what is summed stays far below
+ * the greatest f16, and nearly no run of keys but the first has to shrink anything. */
+static void
+follow_greatest(Att *a)
+{
+	KBuild *b = a->b;
+	Reg any = 0, factor = k_real(b, kt(KS_F32, 1), a->factor), grows = k_real(b, kt(KS_F32, 1), GROWS);
+
+	find_greatest(a);
+	for (int m = 0; m < a->mq; m++)
+		for (int h = 0; h < 2; h++) {
+			Part *p = &a->part[m];
+			Reg more = k_op(b, K_lt, grows, k_fma(b, p->top[h], factor, p->low[h]), 0);
+
+			any = any ? k_op(b, K_or, any, more, 0) : more;
+		}
+	k_if(b, k_vote_any(b, any));
+	refer_to_greatest(a);
 	k_close(b);
 }
 
@@ -724,9 +787,27 @@ weights(Att *a, const Part *p, int j, int h)
 }
 
 static void
-add_sum(Att *a, Part *p, int h, Reg e)
+add_sum(KBuild *b, Reg sum, Reg e)
 {
-	k_mov_to(a->b, p->sum[h], k_add(a->b, p->sum[h], k_reduce(a->b, K_reduce_add, e)));
+	k_mov_to(b, sum, k_add(b, sum, k_reduce(b, K_reduce_add, e)));
+}
+
+/* those of 16 keys from the j-th 8 on as an operand; and added to sums */
+static Reg
+weights_of_16(Att *a, const Part *p, int j, const Reg *sum)
+{
+	KBuild *b = a->b;
+	KScalar half = a->q->type.dt == DT_BF16 ? KS_BF16 : KS_F16;
+	Reg e[2][2], x[2];
+
+	for (int i = 0; i < 2; i++) {
+		for (int h = 0; h < 2; h++)
+			e[i][h] = weights(a, p, j + i, h);
+		x[i] = k_cast(b, half, k_join(b, e[i][0], e[i][1]));
+	}
+	for (int h = 0; h < 2; h++)
+		add_sum(b, sum[h], k_add(b, e[0][h], e[1][h]));
+	return k_join(b, x[0], x[1]);
 }
 
 /* O += weights V */
@@ -734,24 +815,17 @@ static void
 weigh_values(Att *a, Reg kb0)
 {
 	KBuild *b = a->b;
-	KScalar half = a->q->type.dt == DT_BF16 ? KS_BF16 : KS_F16;
-	Reg run = k_muli(b, kb0, a->d), e[2][2], v[4], x[2];
+	Reg run = k_muli(b, kb0, a->d), v[4];
 
 	for (int j = 0; j < a->kb / 8; j += 2) {
 		for (int d = 0; d < a->wide / 2; d++)
 			v[d] = k_ldmatrix(b, a->sv, k_addi(b, k_add(b, run, a->at_v[d]), j * 8 * a->d), true);
 		for (int m = 0; m < a->mq; m++) {
 			Part *p = &a->part[m];
+			Reg x = weights_of_16(a, p, j, p->sum);
 
-			for (int i = 0; i < 2; i++) {
-				for (int h = 0; h < 2; h++)
-					e[i][h] = weights(a, p, j + i, h);
-				x[i] = k_cast(b, half, k_join(b, e[i][0], e[i][1]));
-			}
-			for (int h = 0; h < 2; h++)
-				add_sum(a, p, h, k_add(b, e[0][h], e[1][h]));
 			for (int d = 0; d < a->wide; d++)
-				k_mma_to(b, p->o[d], k_join(b, x[0], x[1]), k_part(b, v[d / 2], 4 * (d & 1), 4), p->o[d]);
+				k_mma_to(b, p->o[d], x, k_part(b, v[d / 2], 4 * (d & 1), 4), p->o[d]);
 		}
 	}
 }
@@ -773,7 +847,7 @@ weigh_values_tf32(Att *a, Reg kb0)
 
 			for (int h = 0; h < 2; h++) {
 				e[h] = weights(a, p, j, h);
-				add_sum(a, p, h, e[h]);
+				add_sum(b, p->sum[h], e[h]);
 			}
 			for (int i = 0; i < 2; i++)
 				x[i] = k_join(b, k_lane(b, e[0], i), k_lane(b, e[1], i));
@@ -794,6 +868,110 @@ run_of_keys(Att *a, Reg kb0)
 		weigh_values(a, kb0);
 	else
 		weigh_values_tf32(a, kb0);
+}
+
+/* ---- products by warpgroups ----
+ *
+ * A warp's 16 queries and their weights are its rows of A, in registers; K and V lie as the hardware's swizzle wants B.  The
+ * product with V is under way while the next run's scores are: one wait is for both.
+ *
+ * The first run of keys gives rows their references.  Of the others the sums of weights are looked at, not the scores,
+ * which would take an instruction each: where one is great, the run's weights are made again with another reference. */
+
+static int
+row_bytes(const Att *a)
+{
+	return (int)a->d * a->bytes;
+}
+
+/* the registers of x[0 ..], one after another */
+static Reg
+joined(KBuild *b, const Reg *x, int n)
+{
+	Reg all = x[0];
+
+	for (int i = 1; i < n; i++)
+		all = k_join(b, all, x[i]);
+	return all;
+}
+
+/* waits, and has of O what was under way */
+static void
+settle_values(Att *a)
+{
+	KBuild *b = a->b;
+	Reg o = k_wgmma_get(b, a->values);
+
+	for (int j = 0; j < a->wide; j++)
+		k_mov_to(b, a->part->o[j], k_part(b, o, 4 * j, 4));
+}
+
+/* a run's weights, and their sums apart from those before */
+static void
+weigh_run(Att *a, const Reg *sum)
+{
+	KBuild *b = a->b;
+	Reg *x = NEWN(a->z->a, Reg, (size_t)a->kb / 16);
+
+	for (int h = 0; h < 2; h++)
+		k_mov_to(b, sum[h], k_real(b, kt(KS_F32, 1), 0));
+	for (int j = 0; j < a->kb / 16; j++)
+		x[j] = weights_of_16(a, a->part, 2 * j, sum);
+	k_mov_to(b, a->p, joined(b, x, a->kb / 16));
+}
+
+static void
+run_of_groups(Att *a, Reg kb0, bool first)
+{
+	KBuild *b = a->b;
+	KType f1 = kt(KS_F32, 1);
+	Part *p = a->part;
+	Reg run = k_muli(b, kb0, a->d), s, great = k_real(b, f1, exp2(SUM_GROWS)), sum[2] = { k_var(b, f1), k_var(b, f1) };
+
+	k_wgmma_a_to(b, a->scores, joined(b, p->q, a->steps), a->sk, run, row_bytes(a), false, true);
+	if (!first)
+		settle_values(a);
+	s = k_wgmma_get(b, a->scores);
+	for (int j = 0; j < a->kb / 8; j++)
+		k_mov_to(b, p->s[j], k_part(b, s, 4 * j, 4));
+	if (a->here)            /* without queries there is nothing to weigh by */
+		k_if(b, a->here);
+	mask_tail(a, kb0);
+	if (first) {
+		find_greatest(a);
+		for (int h = 0; h < 2; h++)
+			k_mov_to(b, p->low[h], reference(a, p->top[h]));
+	}
+	weigh_run(a, sum);
+	if (!first) {
+		Reg any = k_op(b, K_or, k_op(b, K_lt, great, sum[0], 0), k_op(b, K_lt, great, sum[1], 0), 0);
+
+		k_if(b, k_vote_any(b, any));
+		find_greatest(a);
+		refer_to_greatest(a);
+		weigh_run(a, sum);
+		k_close(b);
+	}
+	for (int h = 0; h < 2; h++)
+		k_mov_to(b, p->sum[h], first ? sum[h] : k_add(b, p->sum[h], sum[h]));
+	if (a->here)
+		k_close(b);
+	if (!first)
+		k_mov_to(b, a->values, joined(b, p->o, a->wide));
+	k_wgmma_a_to(b, a->values, a->p, a->sv, k_addi(b, run, a->local.lead * a->d), row_bytes(a), true, first);
+}
+
+static void
+attend_by_groups(Att *a)
+{
+	KBuild *b = a->b;
+
+	run_of_groups(a, k_ix(b, 0), true);
+	if (a->padded > a->kb) {
+		run_of_groups(a, k_for(b, k_ix(b, a->kb), k_ix(b, a->padded), a->kb), false);
+		k_close(b);
+	}
+	settle_values(a);
 }
 
 /* an entry of the list is the first key of a run, plus 1 if the mask must be looked at */
@@ -1064,8 +1242,9 @@ shared_buffers(Att *a, DType dt)
 
 	a->sk = k_buffer(b, "sk", KSPACE_SHARED, dt, a->padded * a->d);
 	a->sv = k_buffer(b, "sv", KSPACE_SHARED, dt, a->rows * a->d);
-	k_align(b, a->sk, 128);
-	k_align(b, a->sv, 128);
+	/* 8 rows of the swizzle of a product by warpgroups */
+	k_align(b, a->sk, a->groups ? 8 * row_bytes(a) : 128);
+	k_align(b, a->sv, a->groups ? 8 * row_bytes(a) : 128);
 	if (a->kw > 1) {
 		a->so = k_buffer(b, "so", KSPACE_SHARED, DT_F32, rows * a->d);
 		a->sm = k_buffer(b, "sm", KSPACE_SHARED, DT_F32, rows * 2);
@@ -1101,6 +1280,15 @@ begin_parts(Att *a)
 			p->sum[h] = k_var(b, f1);
 		}
 	}
+	if (a->groups) {
+		KType half = kt(kscalar_of(a->q->type.dt), a->kb / 2);
+
+		a->scores = k_var(b, kt(KS_F32, a->kb / 2));
+		a->values = k_var(b, kt(KS_F32, (int)a->d / 2));
+		a->p = k_var(b, half);
+		k_mov_to(b, a->scores, k_real(b, kt(KS_F32, a->kb / 2), 0));
+		k_mov_to(b, a->p, k_real(b, half, 0));
+	}
 }
 
 /* a tile of queries before it has seen keys */
@@ -1119,6 +1307,8 @@ reset_parts(Att *a)
 			k_mov_to(b, p->sum[h], k_real(b, kt(KS_F32, 1), 0));
 		}
 	}
+	if (a->groups)
+		k_mov_to(b, a->values, k_real(b, kt(KS_F32, (int)a->d / 2), 0));
 }
 
 /* All keys for the tile of queries at hand.  A warp without queries has no keys to look at. */
@@ -1129,17 +1319,22 @@ attend(Att *a)
 
 	reset_parts(a);
 	know_queries(a);
-	if (a->list) {
+	if (a->groups) {
+		attend_by_groups(a);
+	} else if (a->list) {
 		run_of_list(a, k_for(b, k_add(b, a->first, a->key_warp), a->last, a->kw));
+		k_close(b);
 	} else {
 		Reg last = k_ix(b, a->padded);
 
 		if (!a->turns && a->blocks * a->rw > a->tiles)
 			last = k_select(b, k_op(b, K_lt, a->tile, k_ix(b, a->tiles), 0), last, k_ix(b, 0));
 		run_of_keys(a, k_for(b, k_muli(b, a->key_warp, a->kb), last, (int64_t)a->kw * a->kb));
+		k_close(b);
 	}
-	k_close(b);
 	gen_forget_bases(a->z);
+	if (a->groups && a->here)
+		k_if(b, a->here);
 	for (int m = 0; m < a->mq; m++)
 		for (int h = 0; h < 2; h++)
 			k_mov_to(b, a->part[m].sum[h], over_row(b, K_add, a->part[m].sum[h]));
@@ -1147,6 +1342,20 @@ attend(Att *a)
 		finish_rows(a);
 	else
 		finish_partial(a);
+	if (a->groups && a->here) {
+		k_close(b);
+		gen_forget_bases(a->z);
+	}
+}
+
+/* what was copied is there for all */
+static void
+meet_copies(Att *a)
+{
+	k_sync(a->b, K_cp_wait, 0);
+	if (a->groups)
+		k_sync(a->b, K_async_fence, 0);
+	k_sync(a->b, K_barrier, 0);
 }
 
 /* The warp's tiles of queries, one after another; the next one's are loaded before one is worked on. */
@@ -1162,9 +1371,13 @@ attend_in_turns(Att *a)
 		q[i] = k_var(b, k_type(b, next[i]));
 		k_mov_to(b, q[i], next[i]);
 	}
-	k_sync(b, K_cp_wait, 0);
-	k_sync(b, K_barrier, 0);
-	a->tile = k_for(b, first, k_ix(b, a->tiles), step);
+	meet_copies(a);
+	if (a->groups) {        /* all warps of a group take as many turns */
+		a->tile = k_add(b, first, k_for(b, k_ix(b, 0), k_ix(b, ceil_div(a->tiles, step) * step), step));
+		a->here = a->tiles % step ? k_op(b, K_lt, a->tile, k_ix(b, a->tiles), 0) : 0;
+	} else {
+		a->tile = k_for(b, first, k_ix(b, a->tiles), step);
+	}
 	gen_forget_bases(a->z);
 	a->t0 = k_muli(b, a->tile, 16 * a->mq);
 	load_queries(a, k_addi(b, a->t0, 16 * a->mq * step), next);
@@ -1192,8 +1405,8 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 		return lower_attention_plain(cx, group, out, err);
 	att = attention_of(z, cx->g, gr);
 	tile_of(a, gr->tile);
-	gen_begin(z, cx, group, arena_printf(cx->a, "attention_%" PRId64 "x%" PRId64 "_%" PRId64 "_%" PRId64 "_w%dx%d_%dx%d_%d%s",
-		a->windows, a->tokens, a->heads, a->d, a->rw, a->kw, 16 * a->mq, a->kb, a->blocks,
+	gen_begin(z, cx, group, arena_printf(cx->a, "attention_%" PRId64 "x%" PRId64 "_%" PRId64 "_%" PRId64 "_%c%dx%d_%dx%d_%d%s",
+		a->windows, a->tokens, a->heads, a->d, a->groups ? 'g' : 'w', a->rw, a->kw, 16 * a->mq, a->kb, a->blocks,
 		a->local.v ? arena_printf(cx->a, "_and%" PRId64 "x%" PRId64, a->local.r, a->local.s) : ""));
 	a->b = b = z->b;
 	a->flat = gen_flattens(cx->g, group, false);
@@ -1206,6 +1419,8 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 	}
 	shared_buffers(a, a->q->type.dt);
 	k_threads(b, 32 * a->rw * a->kw, 1, 1);
+	if (a->groups)
+		k_resident(b, resident_groups(a, cx->target));
 	k_grid(b, a->blocks, a->windows * a->heads, a->q->type.dim[0]);
 	a->n = k_axis(b, KAXIS_BLOCK_Z);
 	block = k_axis(b, KAXIS_BLOCK_Y);
@@ -1240,8 +1455,9 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 		load_queries(a, a->t0, q);
 		for (int m = 0; m < a->mq; m++)
 			a->part[m].q = q + m * a->steps;
-		k_sync(b, K_cp_wait, 0);
-		k_sync(b, K_barrier, 0);
+		if (a->groups && a->blocks * a->rw > a->tiles)
+			a->here = k_op(b, K_lt, a->tile, k_ix(b, a->tiles), 0);
+		meet_copies(a);
 		attend(a);
 	}
 	gen_end(z, out);

@@ -221,6 +221,8 @@ choose(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 		if (n == 7 && x[6] == 2 && w->type.dim[2] * w->type.dim[3] == 1)
 			return; /* a patch is for several taps */
 	} else if (gr->family == FAM_attention && t->kind == TARGET_GPU && gr->tile[0]) {
+		if (n == 6 && x[5] && !(t->has & GPU_WGMMA && graph_node(g, graph_node(g, gr->root)->arg[0])->type.dt == DT_F16))
+			return; /* warpgroups' */
 		if (*pack)
 			*pack = x[2];   /* keys of a tile of its list */
 	} else {
@@ -236,7 +238,7 @@ typedef struct Gpu { const char *target; DType compute; bool tf32; const char *o
 /* ops: NULL, or graphs with one of them alone, or with such a comment */
 static const Gpu gpus[] = {
 	{ "sm_80", DT_F32, false, { NULL } }, { "sm_80", DT_F16, false, { NULL } },
-	{ "sm_80", DT_F32, true, { "conv2d", "attention" } }, { "sm_90a", DT_F16, false, { "conv2d", "conv2d" } },
+	{ "sm_80", DT_F32, true, { "conv2d", "attention" } }, { "sm_90a", DT_F16, false, { "conv2d", "attention" } },
 	{ "sm_80", DT_BF16, false, { "# pair ", "# pair " } },
 };
 
