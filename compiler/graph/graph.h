@@ -289,6 +289,9 @@ Graph *module_entry(const GraphModule *m, const char *name);     /* NULL: no suc
  * False: *err says what is wrong (in g->a). */
 bool graph_verify(const Graph *g, const char **err);
 
+/* Two values placed in one buffer: is there a byte that both have?  (Yes as well if that takes too long to say.) */
+bool node_share_bytes(const Node *u, const Node *v);
+
 /* ---- the reference evaluator ------------------------------------------------------------ */
 
 /* A tensor of the host, C order.  Pictures: dims filled in. */

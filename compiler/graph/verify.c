@@ -530,8 +530,8 @@ solvable(Equation *e, int i, int64_t sum)
 }
 
 /* Both are inside one buffer, so no sum of their strides overflows. */
-static bool
-share_bytes(const Node *u, const Node *v)
+bool
+node_share_bytes(const Node *u, const Node *v)
 {
 	Equation e = { .budget = 100000 };
 	int64_t us = dtype_info[u->type.dt].bytes, vs = dtype_info[v->type.dt].bytes;
@@ -644,7 +644,7 @@ find_readers(Verify *c)
 static bool
 is_missed(const Verify *c, Val seen, Val part, Val v)
 {
-	if (!share_bytes(node(c, seen), node(c, v)) || !share_bytes(node(c, part), node(c, v)))
+	if (!node_share_bytes(node(c, seen), node(c, v)) || !node_share_bytes(node(c, part), node(c, v)))
 		return false;
 	for (size_t i = 0; i < c->g->output.n; i++)
 		if (c->g->output.p[i].v == seen)
@@ -671,7 +671,7 @@ check_pair(Verify *c, Val u, Val v)
 		u = v;
 		v = t;
 	}
-	if (c->last[u] < c->def[v] || !share_bytes(node(c, u), node(c, v)))
+	if (c->last[u] < c->def[v] || !node_share_bytes(node(c, u), node(c, v)))
 		return true;
 	if (c->last[u] == c->def[v] && c->g->group.p[node(c, v)->group].out == v && in_place(c, u, node(c, v)->group))
 		return true;

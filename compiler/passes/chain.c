@@ -136,7 +136,7 @@ join(Chain *h, uint32_t before, Val x, Val conv, Val concat, int more, bool also
 	bool *mine = NEWN(h->tmp, bool, h->g->node.n), suits;
 	int pack;
 
-	if ((gr->also != 0) + (first->also != 0) + also > 1)
+	if ((gr->also != 0) + (first->also != 0) + also > 1 || !reads_may_wait(h->tmp, h->g, before, conv))
 		return false;
 	graph_foreach(h->g, v)
 		mine[v] = node(h, v)->group == id;
@@ -199,27 +199,6 @@ try_step(Chain *h, Val conv, int more)
 	return false;
 }
 
-/* Does one of two groups read of the storage that the other writes?  One may lie under
- * what the other has read by then, which in one kernel it may not. */
-static bool
-reads_where_written(const Chain *h, uint32_t before, uint32_t id)
-{
-	Storage at;
-	Val bad;
-
-	if (!storage_find(h->tmp, h->g, &at, &bad))
-		return true;
-	graph_foreach(h->g, v) {
-		const Node *n = node(h, v);
-		Val other = n->group == before ? h->g->group.p[id].out : n->group == id ? h->g->group.p[before].out : 0;
-
-		for (int i = 0; other && i < n->narg; i++)
-			if (node(h, n->arg[i])->group != before && node(h, n->arg[i])->group != id && at.owner[n->arg[i]] == at.owner[other])
-				return true;
-	}
-	return false;
-}
-
 /* The same for what others read, too. */
 static bool
 try_also(Chain *h, Val conv)
@@ -230,7 +209,7 @@ try_also(Chain *h, Val conv)
 
 	return id && before != id && (h->g->group.p[id].family == FAM_conv || h->g->group.p[id].family == FAM_chain) &&
 		is_plain(h, id) && may_lead(h, before, x) && is_plain(h, before) && !h->users.outputs[x] &&
-		!read_within(h, x, id, 0) && !reads_where_written(h, before, id) && join(h, before, x, conv, 0, 0, true);
+		!read_within(h, x, id, 0) && join(h, before, x, conv, 0, 0, true);
 }
 
 bool

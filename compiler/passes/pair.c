@@ -88,7 +88,7 @@ try_pair(Graph *g, PassCtx *cx, const Users *u, Val conv)
 	from = node(g, n->arg[0])->group;
 	before = &g->group.p[from];
 	return from && from != n->group && before->family == FAM_conv && before->out == n->arg[0] && read_once(g, u, n->arg[0], conv) &&
-		join(g, cx, from, conv);
+		reads_may_wait(cx->a, g, from, conv) && join(g, cx, from, conv);
 }
 
 bool

@@ -255,6 +255,55 @@ read_before(Arena *a, const Graph *g, const Users *u, Val v, Val except, Val lat
 	return all_lead(g, u, v, except, mark, &any) && any;
 }
 
+/* Is w, made after r, made over it, and not by a kernel that waits for conv's? */
+static bool
+is_made_over(const Graph *g, const Storage *at, const uint32_t *place, const bool *behind, Val conv, Val r, Val w)
+{
+	Node x = *graph_node(g, r), y = *graph_node(g, w);
+
+	if (!is_stored(g, w) || !y.group || at->owner[w] != at->owner[r] || place[w] <= place[r] ||
+	    (behind[w] && y.group != graph_node(g, conv)->group))
+		return false;
+	x.place = at->place[r];
+	y.place = at->place[w];
+	return node_share_bytes(&x, &y);
+}
+
+bool
+reads_may_wait(Arena *a, const Graph *g, uint32_t before, Val conv)
+{
+	uint32_t *place = NEWN(a, uint32_t, g->node.n);         /* in the order */
+	bool *behind = NEWN(a, bool, g->node.n), *seen = NEWN(a, bool, g->node.n);
+	Storage at;
+	Val bad;
+
+	if (!storage_find(a, g, &at, &bad))
+		return false;
+	behind[conv] = true;
+	for (size_t i = 0; i < g->order.n; i++) {
+		const Node *n = graph_node(g, g->order.p[i]);
+
+		place[g->order.p[i]] = (uint32_t)i;
+		for (int k = 0; k < n->narg; k++)
+			behind[g->order.p[i]] |= behind[n->arg[k]];
+	}
+	for (size_t i = 0; i < g->order.n; i++) {
+		const Node *n = graph_node(g, g->order.p[i]);
+
+		for (int k = 0; n->group == before && k < n->narg; k++) {
+			Val r = n->arg[k];
+
+			if (seen[r] || graph_node(g, r)->group == before)
+				continue;
+			seen[r] = true;
+			for (size_t j = 0; j < g->order.n; j++)
+				if (is_made_over(g, &at, place, behind, conv, r, g->order.p[j]))
+					return false;
+		}
+	}
+	return true;
+}
+
 bool
 may_lie_under(Arena *a, const Graph *g, const Users *u, Val c, int k, int64_t from, int64_t size,
               Val m, Val except)

@@ -65,6 +65,10 @@ users_count(const Users *u, Val v)
  * that makes `later`, however they are grouped?  Then `later` may be made over v. */
 bool read_before(Arena *a, const Graph *g, const Users *u, Val v, Val except, Val later);
 
+/* What group `before` reads, if it runs with that of conv, which reads its result: will it all be there by then?  Something
+ * may be made over it once `before` has run. */
+bool reads_may_wait(Arena *a, const Graph *g, uint32_t before, Val conv);
+
 /* Storage of m, laid on elements from .. from + size along the axis of join c: are the parts there, but
  * for argument k, made when all of m but `except` has been read? */
 bool may_lie_under(Arena *a, const Graph *g, const Users *u, Val c, int k, int64_t from, int64_t size,
