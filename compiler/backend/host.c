@@ -15,7 +15,7 @@ enum {
 const char *
 backend_version(void)
 {
-	return "1 llvm " LLVM_VERSION_STRING;
+	return "2 llvm " LLVM_VERSION_STRING;
 }
 
 /* ---- hooks -------------------------------------------------------------------------- */
