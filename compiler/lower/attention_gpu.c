@@ -1,4 +1,4 @@
-/* attention_gpu.c -- attention.c's op on GPUs: a kernel for matrix units, and a plain one.
+/* attention_gpu.c -- attention.c's op on GPUs: the choice of tiles, and the kernel for matrix units.
  *
  * Matrix units (half precision, or f32 by way of tf32; head size a multiple of 16): a block owns one head of one
  * window and holds all of its K and V in shared memory.  A window's queries are tiles of 16 MQ; RW * KW warps: warp
@@ -14,7 +14,7 @@
  * which random scores do in the first run of keys and hardly ever again.  So a usual run has no exchange between lanes
  * and shrinks nothing.  The KW partial results of a row meet in shared memory.
  *
- * A depthwise convolution of the values may be in the group (passes/position.c): convolve() makes it of the V that is in
+ * A depthwise convolution of the values may be in the group (passes/position.c): attention_filter.c makes it of the V that is in
  * shared memory, with the rows beside the window that the filter reaches, as more products on the matrix units.
  *
  * A lane has of S the keys 2 q and 2 q + 1 (q = lane % 4), where tf32 wants those in places q and q + 4 of the depth:
@@ -24,144 +24,25 @@
  * 20 ldmatrix, 264 instructions in all.  On an H100 with 16 warps a processor that takes 770 cycles, 140 us for 1536 heads
  * of 400 tokens; without ex2 129, without ldmatrix 128, without products 114, without the last two 67.
  *
- * Where there are warpgroups and no body, Q K' and P V may be their products (see run_of_groups): K and V are then read once
+ * Where there are warpgroups and no body, Q K' and P V may be their products (attention_groups.c): K and V are then read once
  * for four warps.  On an H200, 1536 heads of 400 tokens with a 5x5 filter: 182 us, 196 by warps.
  *
- * The plain kernel gives each query a thread and reads K and V twice: for f32, odd head sizes, and
- * runs of tokens that do not fit shared memory.
- *
- * tile = { RW, 16 MQ, KB, KW, BLOCKS, 1 if by warpgroups } or, plain, zeros
+ * tile = { RW, 16 MQ, KB, KW, BLOCKS, 1 if by warpgroups } or, of attention_plain.c, zeros
  *
  * SPDX-License-Identifier: Apache-2.0
  */
 #include <math.h>
 #include <stdlib.h>
 
-#include "lower/attention.h"
-#include "lower/attention_body.h"
-
-/* A depthwise convolution of the values, which the group adds or whatever it does with it: see convolve(). */
-typedef struct Local {
-	Val v;                  /* 0: there is none */
-	const Node *w;          /* weights [channels][1][R][S] */
-	Val bias;
-	int64_t r, s, ph, pw;
-	bool fits;              /* the kernel can have it */
-	int quads;              /* fours of taps, rounded up */
-	int64_t lead;           /* rows of values before those of the window */
-	int64_t none;           /* row of values that is zeros */
-	uint32_t bw, sw, sc;    /* weights; partial sums */
-	Reg own;                /* of the weights of 8 channels, which one this lane holds; NONE: zeros */
-} Local;
+#include "lower/attention_gpu.h"
 
 /* log2 of how far a score may exceed the row's reference */
 static const double GROWS = 8;
 
-/* Of products by warpgroups: log2 of how far below 1 the weight of the reference is, and of how great a lane's sum of
- * weights may be.  In f16 the weights of a row then have 2^-14 to 2^15 to be exact in, of which the greatest of the
- * first run is a 2^8th. */
-static const double ROOM = 8, SUM_GROWS = 15;
+enum { T_WARPS, T_QUERIES, T_RUN, T_KEY_WARPS, T_BLOCKS, T_GROUPS, T_COUNT };
 
-/* 16 queries of a warp */
-typedef struct Part {
-	Reg *q;                 /* by steps of channels */
-	Reg *s;                 /* scores, by 8 keys */
-	Reg *o;                 /* results, by 8 channels */
-	Reg low[2], sum[2];     /* of rows g and g + 8: -factor * reference, and what was summed */
-	Reg top[2];             /* greatest score of this lane in the run at hand */
-	Reg i[2], *known[2];    /* of rows: their numbers in the picture as a body sees them, and its of_query */
-} Part;
-
-typedef struct Att {
-	Gen *z;
-	KBuild *b;
-	const Node *q, *k, *v;
-	uint32_t bq, bk, bv;
-	int64_t tokens, padded, d, dv, width, windows, heads;
-	int64_t rows;           /* of values in shared memory */
-	Local local;
-	double scale;
-	bool flat;
-	bool bodied;            /* the user wrote something */
-	Reg n, window, head;
-	Reg token0, head0, vhead0;      /* first token of the window, first channels of the head */
-	/* matrix units */
-	int bytes, piece;       /* of an element; elements in 16 bytes */
-	int rw, kw, kb, mq;
-	int blocks;             /* for each head of a window */
-	int64_t tiles;          /* of 16 mq queries, in a window */
-	bool turns;             /* a warp has more than one of them */
-	bool whole;             /* all queries that warps work on exist */
-	double factor;          /* from scores to exponents of two */
-	bool groups;            /* products by warpgroups */
-	Reg scores, values;     /* their sums: S and O */
-	Reg p;                  /* what they multiply values by */
-	Reg here;               /* this warp's tile exists; 0: all do */
-	uint32_t sk, sv, so, sm;
-	Reg lane, g, quad, row_warp, key_warp;
-	Reg tile, t0;           /* the warp's tile of queries and its first one, counted in the window */
-	int steps, wide;        /* of Q K': steps along the channels; of O: 8 channels each */
-	Reg *at_k, *at_v;       /* see lane_numbers */
-	Part *part;             /* mq of them */
-	BodyGen body;
-	Reg i, h;                       /* query (of the plain kernel) and head as it sees them */
-	bool scaled;                    /* it sees scores, scaled */
-	ValList of_query, of_key;
-	uint32_t list;                  /* of runs of keys that count; 0: all do */
-	Reg first, last;                /* of the list, for the warp's queries */
-	Reg mixed;                      /* whether the mask must be looked at in the run at hand; 0: always */
-} Att;
-
-static int64_t
-taps_of(const Local *l)
-{
-	return l->r * l->s;
-}
-
-/* A depthwise filter's weights in shared memory: see convolve(). */
-enum { NONE = 8, ENTRIES = 9, QUAD = 4 };
-
-static int64_t
-weights_of(const Att *a)
-{
-	return a->local.quads * (a->d / 8) * ENTRIES * 2 * QUAD;
-}
-
-/* The convolution beside the attention, if there is one. */
-static void
-find_local(Att *a, const Graph *g, const Group *gr)
-{
-	enum { SIDE = 7 };
-	Local *l = &a->local;
-	const Node *root = graph_node(g, gr->root), *n;
-	const Type *t = &a->v->type;
-
-	graph_foreach(g, v) {
-		if (graph_node(g, v)->op != OP_conv2d || graph_node(g, v)->group != root->group || !root->group)
-			continue;
-		l->fits = !l->v;
-		l->v = v;
-	}
-	if (!l->v)
-		return;
-	n = graph_node(g, l->v);
-	l->w = graph_node(g, n->arg[1]);
-	l->bias = n->narg > 2 ? n->arg[2] : 0;
-	l->r = l->w->type.dim[2], l->s = l->w->type.dim[3];
-	l->ph = attr_ints(n, A_pad, 0, 0), l->pw = attr_ints(n, A_pad, 1, l->ph);
-	l->fits = l->fits && node_nhwc(n) && n->arg[0] == root->arg[2] && l->w->type.rank == 4 && l->w->type.dim[1] == 1 &&
-		l->w->type.dim[0] == t->dim[3] && attr_int(n, A_groups, 1) == t->dim[3] && l->w->type.dt == t->dt &&
-		(l->w->op == OP_const || l->w->op == OP_param) && a->bytes == 2 && l->r <= SIDE && l->s <= SIDE &&
-		l->r == 2 * l->ph + 1 && l->s == 2 * l->pw + 1;
-	for (int i = 0; i < 2; i++)
-		l->fits = l->fits && attr_ints(n, A_stride, i, 1) == 1 && attr_ints(n, A_dilation, i, 1) == 1;
-	l->quads = (int)ceil_div(taps_of(l), 4);
-	/* one window is the picture, and around that there is nothing; multiples of 8 leave the swizzle of rows as it is */
-	l->lead = a->windows > 1 ? ceil_div(l->ph * a->width + l->pw, 8) * 8 : 0;
-}
-
-static Att
-attention_of(Gen *z, const Graph *g, const Group *gr)
+Att
+att_of(Gen *z, const Graph *g, const Group *gr)
 {
 	const Node *n = graph_node(g, gr->root);
 	Att a = { .z = z, .windows = attr_int(n, A_windows, 1), .heads = attr_int(n, A_heads, 1) };
@@ -177,11 +58,9 @@ attention_of(Gen *z, const Graph *g, const Group *gr)
 	a.piece = 16 / a.bytes;
 	a.bodied = attr_body(n) != NULL;
 	a.scale = attr_real(n, A_scale, 1 / __builtin_sqrt((double)a.d));
-	find_local(&a, g, gr);
+	att_find_filter(&a, g, gr);
 	return a;
 }
-
-enum { T_WARPS, T_QUERIES, T_RUN, T_KEY_WARPS, T_BLOCKS, T_GROUPS, T_COUNT };
 
 static void
 tile_of(Att *a, const int32_t *tile)
@@ -200,13 +79,13 @@ tile_of(Att *a, const int32_t *tile)
 	a->whole = a->tokens % (16 * a->mq) == 0 && (a->turns || a->blocks * a->rw == a->tiles);
 }
 
-static int64_t
-shared_bytes(const Att *a)
+int64_t
+att_shared_bytes(const Att *a)
 {
 	int64_t sums = a->kw > 1 ? (int64_t)a->rw * a->kw * 16 * a->mq * 4 : 0;
 
 	return (a->padded + a->rows) * a->d * a->bytes + sums * (a->d + 2) +
-		(a->local.v ? weights_of(a) * 2 + sums * a->d + 256 : 0);
+		(a->local.v ? att_filter_weights(a) * 2 + sums * a->d + 256 : 0);
 }
 
 /* registers of a thread, about */
@@ -218,32 +97,15 @@ registers(const Att *a)
 	return 40 + d / 2 + a->mq * (d * a->bytes / 8 + d / 2 + 4 + a->kb / 2) + (a->groups ? a->kb / 4 : 0);
 }
 
-/* Blocks that there is shared memory for; registers of a thread are made to do for as many, but not less than 128. */
-static int
-resident_groups(const Att *a, const Target *t)
-{
-	int by_memory = (int)(t->shared_sm / (shared_bytes(a) + 1024));
-
-	return MAX(1, MIN(by_memory, 65536 / (128 * 32 * a->rw)));
-}
-
-/* Warpgroups come to their products together, so no list may send one of four warps elsewhere; rows of 96 bytes have
- * no swizzle. */
-static bool
-groups_fit(const Att *a)
-{
-	return a->bytes == 2 && !a->bodied && a->scale > 0 && (a->d & (a->d - 1)) == 0;
-}
-
 static bool
 tile_fits(Att *a, const Target *t, const int32_t *tile)
 {
 	tile_of(a, tile);
-	if (a->groups && !(t->has & GPU_WGMMA && a->rw % 4 == 0 && a->kw == 1 && a->mq == 1 && a->kb % 16 == 0 && groups_fit(a)))
+	if (a->groups && !(t->has & GPU_WGMMA && a->rw % 4 == 0 && a->kw == 1 && a->mq == 1 && a->kb % 16 == 0 && att_groups_fit(a)))
 		return false;
 	return a->rw * a->kw <= 16 && a->kw <= ceil_div(a->tokens, a->kb) && a->blocks >= 1 &&
 	       a->rw * (a->blocks - 1) < a->tiles && (a->rw == 1 || a->rw <= a->tiles) && (a->kw == 1 || !a->turns) &&
-	       (a->kb <= 32 || a->kb - 16 < a->tokens) && shared_bytes(a) <= t->shared_block && registers(a) <= 250 &&
+	       (a->kb <= 32 || a->kb - 16 < a->tokens) && att_shared_bytes(a) <= t->shared_block && registers(a) <= 250 &&
 	       registers(a) * 32 * a->rw * a->kw <= 65536;
 }
 
@@ -260,7 +122,7 @@ units_fit(const Att *a, const Graph *g, const Target *t, const Group *gr)
 const char *
 attention_key(Arena *arena, const Graph *g, const Target *t, const Group *gr)
 {
-	Att a = attention_of(NULL, g, gr);
+	Att a = att_of(NULL, g, gr);
 
 	/* a body's list of tiles is made for one choice of them */
 	if (!node_nhwc(graph_node(g, gr->root)) || !units_fit(&a, g, t, gr) || attr_body(graph_node(g, gr->root)))
@@ -276,7 +138,7 @@ int
 attention_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile *to, int most)
 {
 	static const int kbs[] = { 16, 32, 48, 64, 80, 128 };
-	Att a = attention_of(NULL, g, gr);
+	Att a = att_of(NULL, g, gr);
 	int n = 0;
 
 	if (!attention_key(g->a, g, t, gr))
@@ -301,7 +163,7 @@ attention_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile
 void
 choose_attention_gpu(const Graph *g, const Target *t, Group *gr, int *pack)
 {
-	Att a = attention_of(NULL, g, gr);
+	Att a = att_of(NULL, g, gr);
 	int64_t items = a.q->type.dim[0] * a.windows * a.heads, tiles = ceil_div(a.tokens, 16), blocks;
 	bool groups = false;
 	int kb = a.tokens % 80 == 0 ? 80 : a.tokens % 64 == 0 || a.tokens > 64 ? 64 : 32, rw, kw = 1;
@@ -350,8 +212,8 @@ choose_attention_gpu(const Graph *g, const Target *t, Group *gr, int *pack)
 }
 
 /* index of token t (of the picture), channel c */
-static Reg
-token_index(Att *a, const Node *x, Reg t, Reg c)
+Reg
+att_token_index(Att *a, const Node *x, Reg t, Reg c)
 {
 	KBuild *b = a->b;
 	const int64_t *st = x->place.stride;
@@ -364,8 +226,8 @@ token_index(Att *a, const Node *x, Reg t, Reg c)
 	                          k_muli(b, k_sub(b, t, k_muli(b, y, a->width)), st[2])));
 }
 
-static Coord
-out_coord(Att *a, Reg t, Reg c, int lanes)
+Coord
+att_out_coord(Att *a, Reg t, Reg c, int lanes)
 {
 	KBuild *b = a->b;
 	Coord o = { .vdim = 3, .lanes = lanes, .active = lanes };
@@ -385,8 +247,8 @@ out_coord(Att *a, Reg t, Reg c, int lanes)
 
 /* Rows of K and V are d numbers in chunks of 16 bytes: chunk c of row r lies at c ^ f(r), so that 8 rows of one chunk
  * are in 8 different groups of banks.  f has a period of 8 rows. */
-static Reg
-in_row(Att *a, Reg row, Reg chunk)
+Reg
+att_in_row(Att *a, Reg row, Reg chunk)
 {
 	KBuild *b = a->b;
 	int chunks = (int)a->d / a->piece;
@@ -396,23 +258,6 @@ in_row(Att *a, Reg row, Reg chunk)
 		return k_muli(b, chunk, a->piece);
 	s = k_op(b, K_and, s, k_ix(b, MIN(chunks, 8) - 1), 0);
 	return k_muli(b, k_op(b, K_xor, chunk, s, 0), a->piece);
-}
-
-/* the values, with those beside the window that a convolution sees; outside the picture are zeros */
-static void
-copy_values(Att *a)
-{
-	KBuild *b = a->b;
-	int threads = 32 * a->rw * a->kw, chunks = (int)a->d / a->piece;
-	int64_t pixels = a->q->type.dim[1] * a->width;
-	Reg i = k_for(b, k_axis(b, KAXIS_THREAD_X), k_ix(b, a->rows * chunks), threads);
-	Reg row = k_op(b, K_div, i, k_ix(b, chunks), 0), chunk = k_sub(b, i, k_muli(b, row, chunks));
-	Reg t = k_addi(b, k_add(b, a->token0, row), -a->local.lead), ok = gen_inside(b, t, pixels);
-
-	ok = k_op(b, K_and, ok, k_op(b, K_lt, row, k_ix(b, a->local.none), 0), 0);
-	k_cp_async(b, a->sv, k_add(b, k_muli(b, row, a->d), in_row(a, row, chunk)), a->bv,
-	           token_index(a, a->v, t, k_add(b, a->head0, k_muli(b, chunk, a->piece))), a->piece, ok);
-	k_close(b);
 }
 
 /* begins to copy all K and V; rows that do not exist are zeros */
@@ -428,13 +273,13 @@ copy_keys(Att *a)
 	chunk = k_sub(b, i, k_muli(b, row, chunks));
 	ok = a->padded == a->tokens ? k_int(b, KS_I1, 1) : k_op(b, K_lt, row, k_ix(b, a->tokens), 0);
 	t = k_add(b, a->token0, a->padded == a->tokens ? row : k_op(b, K_min, row, k_ix(b, a->tokens - 1), 0));
-	to = k_add(b, k_muli(b, row, a->d), in_row(a, row, chunk));
+	to = k_add(b, k_muli(b, row, a->d), att_in_row(a, row, chunk));
 	for (int w = 0; w < (a->local.v ? 1 : 2); w++)
 		k_cp_async(b, w ? a->sv : a->sk, to, w ? a->bv : a->bk,
-		           token_index(a, w ? a->v : a->k, t, k_add(b, a->head0, k_muli(b, chunk, a->piece))), a->piece, ok);
+		           att_token_index(a, w ? a->v : a->k, t, k_add(b, a->head0, k_muli(b, chunk, a->piece))), a->piece, ok);
 	k_close(b);
 	if (a->local.v)
-		copy_values(a);
+		att_copy_values(a);
 	k_sync(b, K_cp_commit, 0);
 }
 
@@ -450,13 +295,6 @@ static Reg
 exp2_of(KBuild *b, Reg x)
 {
 	return k_op(b, K_exp2, x, 0, 0);
-}
-
-/* row g + 8 h of 16, of a product's four sums */
-static Reg
-row_of(KBuild *b, Reg x, int h)
-{
-	return k_part(b, x, 2 * h, 2);
 }
 
 /* what f makes of x and, for each of both rows, y */
@@ -487,18 +325,18 @@ lane_numbers(Att *a)
 	 * multiples of 16, so that the swizzle is the same for all of them. */
 	for (int k = 0; k < a->steps; k++) {
 		row = k_add(b, low3, k_muli(b, high, 8));
-		a->at_k[k] = k_add(b, k_muli(b, row, a->d), in_row(a, low3, k_addi(b, mid, 2 * k)));
+		a->at_k[k] = k_add(b, k_muli(b, row, a->d), att_in_row(a, low3, k_addi(b, mid, 2 * k)));
 	}
 	for (int d = 0; d < a->wide / 2 && a->bytes == 2; d++) {
 		row = k_addi(b, k_add(b, low3, k_muli(b, mid, 8)), a->local.lead);
-		a->at_v[d] = k_add(b, k_muli(b, row, a->d), in_row(a, low3, k_addi(b, high, 2 * d)));
+		a->at_v[d] = k_add(b, k_muli(b, row, a->d), att_in_row(a, low3, k_addi(b, high, 2 * d)));
 	}
 	/* tf32: channel 8 d + g of key 2 q + i */
 	for (int d = 0; d < 2 * a->wide && a->bytes == 4; d++) {
 		Reg chunk = k_op(b, K_shr, a->g, k_ix(b, 2), 0), in = k_op(b, K_and, a->g, k_ix(b, 3), 0);
 
 		row = k_addi(b, k_muli(b, a->quad, 2), d & 1);
-		a->at_v[d] = k_add(b, k_muli(b, row, a->d), k_add(b, in_row(a, row, k_addi(b, chunk, d & ~1)), in));
+		a->at_v[d] = k_add(b, k_muli(b, row, a->d), k_add(b, att_in_row(a, row, k_addi(b, chunk, d & ~1)), in));
 	}
 }
 
@@ -518,7 +356,7 @@ load_queries(Att *a, Reg t0, Reg *to)
 
 				if (!a->whole || a->turns)
 					row = k_op(b, K_min, row, k_ix(b, a->tokens - 1), 0);
-				piece[h] = k_load(b, a->bq, token_index(a, a->q, k_add(b, a->token0, row),
+				piece[h] = k_load(b, a->bq, att_token_index(a, a->q, k_add(b, a->token0, row),
 					k_add(b, a->head0, k_addi(b, k_muli(b, a->quad, a->piece / 4), (2 * k + (h >> 1)) * a->piece))), a->piece / 4);
 			}
 			*to++ = k_join(b, k_join(b, piece[0], piece[1]), k_join(b, piece[2], piece[3]));
@@ -669,7 +507,7 @@ apply_body(Att *a, Reg kb0)
 				Reg both[2];
 
 				for (int h = 0; h < 2; h++) {
-					Reg x = row_of(b, p->s[j], h), sees = 0;
+					Reg x = att_row(b, p->s[j], h), sees = 0;
 
 					look_at(a, p, h, &key[(size_t)j * n], x);
 					if (mask)
@@ -687,8 +525,8 @@ apply_body(Att *a, Reg kb0)
 }
 
 /* keys that do not exist are infinitely far */
-static void
-mask_tail(Att *a, Reg kb0)
+void
+att_mask_tail(Att *a, Reg kb0)
 {
 	KBuild *b = a->b;
 	Reg never = k_real(b, kt(KS_F32, 1), -INFINITY);
@@ -713,8 +551,8 @@ mask_tail(Att *a, Reg kb0)
 }
 
 /* the greatest of this lane's scores, by rows */
-static void
-find_greatest(Att *a)
+void
+att_find_greatest(Att *a)
 {
 	KBuild *b = a->b;
 
@@ -734,18 +572,18 @@ find_greatest(Att *a)
 }
 
 /* what is added to exponents if the greatest of a row's lanes is its reference */
-static Reg
-reference(Att *a, Reg top)
+Reg
+att_reference(Att *a, Reg top)
 {
 	KBuild *b = a->b;
 	KType f1 = kt(KS_F32, 1);
 
-	return k_fma(b, over_row(b, K_max_num, top), k_real(b, f1, -a->factor), k_real(b, f1, a->groups ? -ROOM : 0));
+	return k_fma(b, over_row(b, K_max_num, top), k_real(b, f1, -a->factor), k_real(b, f1, a->groups ? -ATT_ROOM : 0));
 }
 
 /* The greatest of rows are their references from here on, if they were not greater before. */
-static void
-refer_to_greatest(Att *a)
+void
+att_refer_to_greatest(Att *a)
 {
 	KBuild *b = a->b;
 
@@ -754,7 +592,7 @@ refer_to_greatest(Att *a)
 		Reg shrink[2];
 
 		for (int h = 0; h < 2; h++) {
-			Reg low = k_op(b, K_min, reference(a, p->top[h]), p->low[h], 0);
+			Reg low = k_op(b, K_min, att_reference(a, p->top[h]), p->low[h], 0);
 
 			shrink[h] = exp2_of(b, k_sub(b, low, p->low[h]));
 			k_mov_to(b, p->low[h], low);
@@ -773,7 +611,7 @@ follow_greatest(Att *a)
 	KBuild *b = a->b;
 	Reg any = 0, factor = k_real(b, kt(KS_F32, 1), a->factor), grows = k_real(b, kt(KS_F32, 1), GROWS);
 
-	find_greatest(a);
+	att_find_greatest(a);
 	for (int m = 0; m < a->mq; m++)
 		for (int h = 0; h < 2; h++) {
 			Part *p = &a->part[m];
@@ -782,7 +620,7 @@ follow_greatest(Att *a)
 			any = any ? k_op(b, K_or, any, more, 0) : more;
 		}
 	k_if(b, k_vote_any(b, any));
-	refer_to_greatest(a);
+	att_refer_to_greatest(a);
 	k_close(b);
 }
 
@@ -792,7 +630,7 @@ weights(Att *a, const Part *p, int j, int h)
 {
 	KBuild *b = a->b;
 
-	return exp2_of(b, k_fma(b, row_of(b, p->s[j], h), k_real(b, kt(KS_F32, 2), a->factor), k_splat(b, 2, p->low[h])));
+	return exp2_of(b, k_fma(b, att_row(b, p->s[j], h), k_real(b, kt(KS_F32, 2), a->factor), k_splat(b, 2, p->low[h])));
 }
 
 static void
@@ -802,8 +640,8 @@ add_sum(KBuild *b, Reg sum, Reg e)
 }
 
 /* those of 16 keys from the j-th 8 on as an operand; and added to sums */
-static Reg
-weights_of_16(Att *a, const Part *p, int j, const Reg *sum)
+Reg
+att_weights_of_16(Att *a, const Part *p, int j, const Reg *sum)
 {
 	KBuild *b = a->b;
 	KScalar half = a->q->type.dt == DT_BF16 ? KS_BF16 : KS_F16;
@@ -831,7 +669,7 @@ weigh_values(Att *a, Reg kb0)
 			v[d] = k_ldmatrix(b, a->sv, k_addi(b, k_add(b, run, a->at_v[d]), j * 8 * a->d), true);
 		for (int m = 0; m < a->mq; m++) {
 			Part *p = &a->part[m];
-			Reg x = weights_of_16(a, p, j, p->sum);
+			Reg x = att_weights_of_16(a, p, j, p->sum);
 
 			for (int d = 0; d < a->wide; d++)
 				k_mma_to(b, p->o[d], x, k_part(b, v[d / 2], 4 * (d & 1), 4), p->o[d]);
@@ -871,116 +709,12 @@ run_of_keys(Att *a, Reg kb0)
 {
 	products(a, kb0);
 	apply_body(a, kb0);
-	mask_tail(a, kb0);
+	att_mask_tail(a, kb0);
 	follow_greatest(a);
 	if (a->bytes == 2)
 		weigh_values(a, kb0);
 	else
 		weigh_values_tf32(a, kb0);
-}
-
-/* ---- products by warpgroups ----
- *
- * A warp's 16 queries and their weights are its rows of A, in registers; K and V lie as the hardware's swizzle wants B.  The
- * product with V is under way while the next run's scores are: one wait is for both.
- *
- * The first run of keys gives rows their references.  Of the others the sums of weights are looked at, not the scores,
- * which would take an instruction each: where one is great, the run's weights are made again with another reference. */
-
-static int
-row_bytes(const Att *a)
-{
-	return (int)a->d * a->bytes;
-}
-
-/* the registers of x[0 ..], one after another */
-static Reg
-joined(KBuild *b, const Reg *x, int n)
-{
-	Reg all = x[0];
-
-	for (int i = 1; i < n; i++)
-		all = k_join(b, all, x[i]);
-	return all;
-}
-
-/* waits, and has of O what was under way */
-static void
-settle_values(Att *a)
-{
-	KBuild *b = a->b;
-	Reg o = k_wgmma_get(b, a->values);
-
-	for (int j = 0; j < a->wide; j++)
-		k_mov_to(b, a->part->o[j], k_part(b, o, 4 * j, 4));
-}
-
-/* a run's weights, and their sums apart from those before */
-static void
-weigh_run(Att *a, const Reg *sum)
-{
-	KBuild *b = a->b;
-	Reg *x = NEWN(a->z->a, Reg, (size_t)a->kb / 16);
-
-	for (int h = 0; h < 2; h++)
-		k_mov_to(b, sum[h], k_real(b, kt(KS_F32, 1), 0));
-	for (int j = 0; j < a->kb / 16; j++)
-		x[j] = weights_of_16(a, a->part, 2 * j, sum);
-	k_mov_to(b, a->p, joined(b, x, a->kb / 16));
-}
-
-static void
-run_of_groups(Att *a, Reg kb0, bool first)
-{
-	KBuild *b = a->b;
-	KType f1 = kt(KS_F32, 1);
-	Part *p = a->part;
-	Reg run = k_muli(b, kb0, a->d), s, great = k_real(b, f1, exp2(SUM_GROWS)), sum[2] = { k_var(b, f1), k_var(b, f1) };
-
-	k_wgmma_a_to(b, a->scores, joined(b, p->q, a->steps), a->sk, run, row_bytes(a), false, true);
-	if (!first)
-		settle_values(a);
-	s = k_wgmma_get(b, a->scores);
-	for (int j = 0; j < a->kb / 8; j++)
-		k_mov_to(b, p->s[j], k_part(b, s, 4 * j, 4));
-	if (a->here)            /* without queries there is nothing to weigh by */
-		k_if(b, a->here);
-	mask_tail(a, kb0);
-	if (first) {
-		find_greatest(a);
-		for (int h = 0; h < 2; h++)
-			k_mov_to(b, p->low[h], reference(a, p->top[h]));
-	}
-	weigh_run(a, sum);
-	if (!first) {
-		Reg any = k_op(b, K_or, k_op(b, K_lt, great, sum[0], 0), k_op(b, K_lt, great, sum[1], 0), 0);
-
-		k_if(b, k_vote_any(b, any));
-		find_greatest(a);
-		refer_to_greatest(a);
-		weigh_run(a, sum);
-		k_close(b);
-	}
-	for (int h = 0; h < 2; h++)
-		k_mov_to(b, p->sum[h], first ? sum[h] : k_add(b, p->sum[h], sum[h]));
-	if (a->here)
-		k_close(b);
-	if (!first)
-		k_mov_to(b, a->values, joined(b, p->o, a->wide));
-	k_wgmma_a_to(b, a->values, a->p, a->sv, k_addi(b, run, a->local.lead * a->d), row_bytes(a), true, first);
-}
-
-static void
-attend_by_groups(Att *a)
-{
-	KBuild *b = a->b;
-
-	run_of_groups(a, k_ix(b, 0), true);
-	if (a->padded > a->kb) {
-		run_of_groups(a, k_for(b, k_ix(b, a->kb), k_ix(b, a->padded), a->kb), false);
-		k_close(b);
-	}
-	settle_values(a);
 }
 
 /* an entry of the list is the first key of a run, plus 1 if the mask must be looked at */
@@ -992,118 +726,6 @@ run_of_list(Att *a, Reg at)
 
 	a->mixed = k_op(b, K_ne, flag, k_ix(b, 0), 0);
 	run_of_keys(a, k_sub(b, entry, flag));
-}
-
-/* ---- the convolution of the values ------------------------------------------------------------
- *
- * A depthwise filter's tap is a product with a diagonal matrix: sum[16 pixels][8 channels] += V[pixels, moved][channels]
- * diag(w).  Two taps are the depth of one product, and its sums lie as those of O do.
- *
- *     A = V[p + tap 1][c .. c + 8) | V[p + tap 2][c .. c + 8)          one ldmatrix, lane by lane a row of either
- *     B = diag(w[tap 1]) over diag(w[tap 2])                           a lane in four has a weight of each
- *
- * Weights lie in shared memory as B wants them, in pairs of which one is the weight and one 0: [four taps][8 channels][channel
- * of the 8, and zeros for the other lanes][tap].  Where a tap is outside the picture the lane reads a row of zeros, too. */
-
-static void
-copy_weights(Att *a)
-{
-	KBuild *b = a->b;
-	Local *l = &a->local;
-	KType one = kt(kscalar_of(a->v->type.dt), 1);
-	Reg i, entry, eight, quad, c, t, col, row, odd, x, zero = k_real(b, one, 0);
-
-	i = k_for(b, k_axis(b, KAXIS_THREAD_X), k_ix(b, weights_of(a) / 2), 32 * a->rw * a->kw);
-	entry = k_op(b, K_div, i, k_ix(b, QUAD), 0);
-	eight = k_op(b, K_div, entry, k_ix(b, ENTRIES), 0);
-	quad = k_op(b, K_div, eight, k_ix(b, a->d / 8), 0);
-	t = k_add(b, k_muli(b, quad, QUAD), k_sub(b, i, k_muli(b, entry, QUAD)));
-	entry = k_sub(b, entry, k_muli(b, eight, ENTRIES));
-	c = k_add(b, k_muli(b, k_sub(b, eight, k_muli(b, quad, a->d / 8)), 8), entry);
-	col = k_op(b, K_div, t, k_ix(b, l->r), 0);
-	row = k_sub(b, t, k_muli(b, col, l->r));
-	x = k_load_if(b, l->bw, k_add(b, k_muli(b, k_add(b, a->head0, c), taps_of(l)), k_add(b, k_muli(b, row, l->s), col)), 1,
-	              k_op(b, K_and, k_op(b, K_lt, t, k_ix(b, taps_of(l)), 0), k_op(b, K_lt, entry, k_ix(b, NONE), 0), 0));
-	odd = k_op(b, K_ne, k_op(b, K_and, c, k_ix(b, 1), 0), k_ix(b, 0), 0);
-	k_store(b, l->sw, k_muli(b, i, 2), k_join(b, k_select(b, odd, zero, x), k_select(b, odd, x, zero)));
-	k_close(b);
-	l->own = k_select(b, k_op(b, K_eq, k_op(b, K_shr, a->g, k_ix(b, 1), 0), a->quad, 0), a->g, k_ix(b, NONE));
-}
-
-/* Taps are counted by columns, so that most pairs of them are one above the other, and inside the picture's sides together.
- * Where this lane's row of V begins for taps k and k + 1 (lanes from 16 on) of the pixel at row t and column x. */
-static Reg
-place_of_tap(Att *a, int64_t k, Reg t, Reg x, Reg second)
-{
-	KBuild *b = a->b;
-	const Local *l = &a->local;
-	int64_t k1 = MIN(k + 1, taps_of(l) - 1);        /* the weight of one that is not there is 0 */
-	int64_t dy = k % l->r - l->ph, dx = k / l->r - l->pw, dy1 = k1 % l->r - l->ph, dx1 = k1 / l->r - l->pw;
-	int64_t move = dy * a->width + dx + l->lead, further = (dy1 - dy) * a->width + dx1 - dx;
-	Reg ok = 0, at, like;
-
-	if (dx || dx1)
-		ok = gen_inside(b, k_addi(b, k_add(b, x, k_muli(b, second, dx1 - dx)), dx), a->width);
-	if (a->windows == 1 && (dy || dy1)) {
-		Reg in = gen_inside(b, k_addi(b, k_add(b, t, k_muli(b, second, further)), move), a->tokens);
-
-		ok = ok ? k_op(b, K_and, ok, in, 0) : in;
-	}
-	/* rows 8 apart are swizzled alike: where the picture's are, taps of a column differ by a constant */
-	like = k_addi(b, k_add(b, t, k_muli(b, second, further & 7)), move & 7);
-	at = k_add(b, k_muli(b, t, a->d), k_add(b, k_muli(b, second, further * a->d), in_row(a, like, k_ix(b, 0))));
-	at = k_addi(b, at, move * a->d);
-	return ok ? k_select(b, ok, at, k_add(b, k_ix(b, l->none * a->d), in_row(a, k_ix(b, l->none), k_ix(b, 0)))) : at;
-}
-
-/* sum[j] += what the filter's taps first .. first + 3, and every step further, make of 16 tokens from t0 on and channels
- * from 8 j on */
-static void
-convolve(Att *a, Reg t0, int first, int step, const Reg *sum)
-{
-	KBuild *b = a->b;
-	const Local *l = &a->local;
-	int chunks = (int)a->d / a->piece;
-	bool swizzled = (chunks & (chunks - 1)) == 0;
-	Reg second = k_op(b, K_shr, a->lane, k_ix(b, 4), 0), t = k_add(b, t0, k_op(b, K_and, a->lane, k_ix(b, 15), 0)), x, w[8];
-
-	if (!a->whole)
-		t = k_op(b, K_min, t, k_ix(b, a->tokens - 1), 0);
-	x = k_op(b, K_rem, k_add(b, a->token0, t), k_ix(b, a->width), 0);
-	for (int64_t quad = QUAD * first; quad < taps_of(l); quad += QUAD * step) {
-		for (int j = 0; j < a->wide; j++)
-			w[j] = k_load(b, l->sw, k_addi(b, k_muli(b, l->own, 2 * QUAD), (quad / QUAD * a->wide + j) * ENTRIES * 2 * QUAD), 8);
-		for (int64_t k = quad; k < MIN(quad + QUAD, taps_of(l)); k += 2) {
-			Reg at = place_of_tap(a, k, t, x, second);
-
-			for (int j = 0; j < a->wide; j++) {
-				/* chunks of a row differ in bits of their own */
-				Reg chunk = swizzled ? k_op(b, K_xor, at, k_ix(b, 8 * j), 0) : k_addi(b, at, 8 * j);
-
-				k_mma_to(b, sum[j], k_ldmatrix(b, a->sv, chunk, false), k_part(b, w[j], (int)(2 * (k - quad)), 4), sum[j]);
-			}
-		}
-	}
-}
-
-/* sums of the convolution for 16 tokens, from nothing or a bias on */
-static Reg *
-begin_sums(Att *a, bool bias)
-{
-	KBuild *b = a->b;
-	Reg *sum = NEWN(a->z->a, Reg, (size_t)a->wide);
-
-	for (int j = 0; j < a->wide; j++) {
-		Reg x = k_real(b, kt(KS_F32, 4), 0);
-
-		if (bias) {
-			x = k_cast(b, KS_F32, k_load(b, gen_buf(a->z, a->local.bias), k_addi(b, k_add(b, a->head0, k_muli(b, a->quad, 2)), 8 * j), 2));
-			x = k_join(b, x, x);
-		}
-		sum[j] = k_var(b, kt(KS_F32, 4));
-		k_mov_to(b, sum[j], x);
-	}
-	return sum;
 }
 
 static Reg
@@ -1125,8 +747,8 @@ finish_rows(Att *a)
 		Reg *local = 0;
 
 		if (a->local.v) {
-			local = begin_sums(a, a->local.bias != 0);
-			convolve(a, k_addi(b, a->t0, 16 * m), 0, 1, local);
+			local = att_begin_sums(a, a->local.bias != 0);
+			att_convolve(a, k_addi(b, a->t0, 16 * m), 0, 1, local);
 		}
 		for (int h = 0; h < 2; h++) {
 			Reg row = k_add(b, a->t0, k_addi(b, a->g, 16 * m + 8 * h)), inv = inverse_of(a, a->part[m].sum[h]);
@@ -1136,39 +758,16 @@ finish_rows(Att *a)
 				gen_forget_bases(a->z);
 			}
 			for (int j = 0; j < a->wide; j++) {
-				Coord c = out_coord(a, k_add(b, a->token0, row), k_add(b, a->head0, k_muli(b, a->quad, 2)), 2);
+				Coord c = att_out_coord(a, k_add(b, a->token0, row), k_add(b, a->head0, k_muli(b, a->quad, 2)), 2);
 
 				c.k[3] = j * 8;
-				a->z->given_value = local ? row_of(b, local[j], h) : 0;
-				gen_finish(a->z, &c, k_mul(b, row_of(b, a->part[m].o[j], h), k_splat(b, 2, inv)));
+				a->z->given_value = local ? att_row(b, local[j], h) : 0;
+				gen_finish(a->z, &c, k_mul(b, att_row(b, a->part[m].o[j], h), k_splat(b, 2, inv)));
 			}
 			if (!a->whole) {
 				k_close(b);
 				gen_forget_bases(a->z);
 			}
-		}
-	}
-}
-
-/* Each warp of a row takes some of the filter's taps. */
-static void
-convolve_partial(Att *a, Reg slot)
-{
-	KBuild *b = a->b;
-
-	for (int m = 0; m < a->mq; m++) {
-		Reg *sum = begin_sums(a, false);
-
-		for (int k = 0; k < a->kw; k++) {
-			k_if(b, k_op(b, K_eq, a->key_warp, k_ix(b, k), 0));
-			convolve(a, k_addi(b, a->t0, 16 * m), k, a->kw, sum);
-			k_close(b);
-		}
-		for (int h = 0; h < 2; h++) {
-			Reg r = k_add(b, k_muli(b, slot, 16 * a->mq), k_addi(b, a->g, 16 * m + 8 * h));
-
-			for (int j = 0; j < a->wide; j++)
-				k_store(b, a->local.sc, k_add(b, k_muli(b, r, a->d), k_addi(b, k_muli(b, a->quad, 2), j * 8)), row_of(b, sum[j], h));
 		}
 	}
 }
@@ -1188,14 +787,14 @@ finish_partial(Att *a)
 
 			for (int j = 0; j < a->wide; j++)
 				k_store(b, a->so, k_add(b, k_muli(b, r, a->d), k_addi(b, k_muli(b, a->quad, 2), j * 8)),
-				        row_of(b, p->o[j], h));
+				        att_row(b, p->o[j], h));
 			k_if(b, k_op(b, K_eq, a->quad, k_ix(b, 0), 0));
 			k_store(b, a->sm, k_muli(b, r, 2), p->low[h]);
 			k_store(b, a->sm, k_addi(b, k_muli(b, r, 2), 1), p->sum[h]);
 			k_close(b);
 		}
 	if (a->local.v)
-		convolve_partial(a, slot);
+		att_convolve_partial(a, slot);
 	k_sync(b, K_barrier, 0);
 
 	int64_t pieces = (int64_t)a->rw * rows * (a->d / 8);
@@ -1235,7 +834,7 @@ finish_partial(Att *a)
 		a->z->given_value = local;
 	}
 	gen_forget_bases(a->z);
-	Coord c = out_coord(a, k_add(b, a->token0, tq), k_add(b, a->head0, c8), 8);
+	Coord c = att_out_coord(a, k_add(b, a->token0, tq), k_add(b, a->head0, c8), 8);
 
 	gen_finish(a->z, &c, acc);
 	if (!a->whole)
@@ -1252,14 +851,14 @@ shared_buffers(Att *a, DType dt)
 	a->sk = k_buffer(b, "sk", KSPACE_SHARED, dt, a->padded * a->d);
 	a->sv = k_buffer(b, "sv", KSPACE_SHARED, dt, a->rows * a->d);
 	/* 8 rows of the swizzle of a product by warpgroups */
-	k_align(b, a->sk, a->groups ? 8 * row_bytes(a) : 128);
-	k_align(b, a->sv, a->groups ? 8 * row_bytes(a) : 128);
+	k_align(b, a->sk, a->groups ? 8 * att_row_bytes(a) : 128);
+	k_align(b, a->sv, a->groups ? 8 * att_row_bytes(a) : 128);
 	if (a->kw > 1) {
 		a->so = k_buffer(b, "so", KSPACE_SHARED, DT_F32, rows * a->d);
 		a->sm = k_buffer(b, "sm", KSPACE_SHARED, DT_F32, rows * 2);
 	}
 	if (a->local.v) {
-		a->local.sw = k_buffer(b, "sw", KSPACE_SHARED, dt, weights_of(a));
+		a->local.sw = k_buffer(b, "sw", KSPACE_SHARED, dt, att_filter_weights(a));
 		k_align(b, a->local.sw, 128);
 		if (a->kw > 1)
 			a->local.sc = k_buffer(b, "sc", KSPACE_SHARED, DT_F32, rows * a->d);
@@ -1329,7 +928,7 @@ attend(Att *a)
 	reset_parts(a);
 	know_queries(a);
 	if (a->groups) {
-		attend_by_groups(a);
+		att_attend_by_groups(a);
 	} else if (a->list) {
 		run_of_list(a, k_for(b, k_add(b, a->first, a->key_warp), a->last, a->kw));
 		k_close(b);
@@ -1412,7 +1011,7 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 	(void)err;
 	if (!gr->tile[0])
 		return lower_attention_plain(cx, group, out, err);
-	att = attention_of(z, cx->g, gr);
+	att = att_of(z, cx->g, gr);
 	tile_of(a, gr->tile);
 	gen_begin(z, cx, group, arena_printf(cx->a, "attention_%" PRId64 "x%" PRId64 "_%" PRId64 "_%" PRId64 "_%c%dx%d_%dx%d_%d%s",
 		a->windows, a->tokens, a->heads, a->d, a->groups ? 'g' : 'w', a->rw, a->kw, 16 * a->mq, a->kb, a->blocks,
@@ -1429,7 +1028,7 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 	shared_buffers(a, a->q->type.dt);
 	k_threads(b, 32 * a->rw * a->kw, 1, 1);
 	if (a->groups)
-		k_resident(b, resident_groups(a, cx->target));
+		k_resident(b, att_resident_groups(a, cx->target));
 	k_grid(b, a->blocks, a->windows * a->heads, a->q->type.dim[0]);
 	a->n = k_axis(b, KAXIS_BLOCK_Z);
 	block = k_axis(b, KAXIS_BLOCK_Y);
@@ -1449,7 +1048,7 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 	a->t0 = k_muli(b, a->tile, 16 * a->mq);
 	lane_numbers(a);
 	if (a->local.v) {       /* which no launch makes */
-		copy_weights(a);
+		att_copy_filter(a);
 		k_sync(b, K_grid_wait, 0);
 	}
 	copy_keys(a);
@@ -1468,108 +1067,6 @@ lower_attention_gpu(LowerCtx *cx, uint32_t group, LoweredList *out, const char *
 			a->here = k_op(b, K_lt, a->tile, k_ix(b, a->tiles), 0);
 		meet_copies(a);
 		attend(a);
-	}
-	gen_end(z, out);
-	return true;
-}
-
-/* ---- plain ------------------------------------------------------------------------------------- */
-
-/* scale q . k for the key at j (counted in the window), as a scalar, and what the body makes of it */
-static Reg
-score_at(Att *a, const Reg *q, int lanes, Reg j)
-{
-	KBuild *b = a->b;
-	Reg sum = 0, at = token_index(a, a->k, k_add(b, a->token0, j), a->head0);
-
-	for (int64_t d = 0; d < a->d; d += lanes) {
-		Reg x = k_mul(b, q[d / lanes], k_cast(b, KS_F32, k_load(b, a->bk, k_addi(b, at, d), lanes)));
-
-		sum = sum ? k_add(b, sum, x) : x;
-	}
-	sum = k_mul(b, lanes > 1 ? k_reduce(b, K_reduce_add, sum) : sum, k_real(b, kt(KS_F32, 1), a->scale));
-	if (a->body.g) {
-		Reg mask;
-
-		body_pair(&a->body, sum, a->i, k_cast(b, KS_I32, k_add(b, a->token0, j)), a->h);
-		sum = body_score(&a->body, sum, 1);
-		mask = body_mask(&a->body, 1);
-		sum = mask ? k_select(b, mask, sum, k_real(b, kt(KS_F32, 1), -INFINITY)) : sum;
-		gen_forget(&a->body.z);
-	}
-	return sum;
-}
-
-bool
-lower_attention_plain(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
-{
-	const Group *gr = &cx->g->group.p[group];
-	const Node *root = graph_node(cx->g, gr->root);
-	Gen gen, *z = &gen;
-	Att att, *a = &att;
-	KBuild *b;
-	KType f1 = kt(KS_F32, 1);
-	int lanes, vlanes;
-	Reg task[3], t, top, sum, j, at, *q, *acc;
-
-	gen_begin(z, cx, group, "attention_plain");
-	att = attention_of(z, cx->g, gr);
-	a->b = b = z->b;
-	a->flat = gen_flattens(cx->g, group, false);
-	lanes = lanes_dividing(a->d, 8);
-	vlanes = lanes_dividing(a->dv, 8);
-	if (!node_nhwc(root) || a->q->place.stride[3] != 1 || a->k->place.stride[3] != 1 || a->v->place.stride[3] != 1) {
-		*err = arena_printf(cx->a, "attention %%%u: the kernel needs layout=\"nhwc\" and channels "
-		                    "side by side; run the pass layout", gr->root);
-		return false;
-	}
-	a->bq = gen_buf(z, root->arg[0]);
-	a->bk = gen_buf(z, root->arg[1]);
-	a->bv = gen_buf(z, root->arg[2]);
-	gen_tasks(z, a->tokens, a->windows * a->heads, a->q->type.dim[0], task);
-	a->n = task[2];
-	t = k_op(b, K_div, task[1], k_ix(b, a->heads), 0);
-	a->head0 = k_muli(b, k_sub(b, task[1], k_muli(b, t, a->heads)), a->d);
-	a->vhead0 = k_muli(b, k_sub(b, task[1], k_muli(b, t, a->heads)), a->dv);
-	a->token0 = k_muli(b, t, a->tokens);
-	a->h = k_cast(b, KS_I32, k_sub(b, task[1], k_muli(b, t, a->heads)));
-	t = k_add(b, a->token0, task[0]);
-	a->i = k_cast(b, KS_I32, t);
-	body_begin(&a->body, z, root);
-	q = NEWN(cx->a, Reg, (size_t)(a->d / lanes));
-	acc = NEWN(cx->a, Reg, (size_t)(a->dv / vlanes));
-	at = token_index(a, a->q, t, a->head0);
-	for (int64_t i = 0; i < a->d / lanes; i++)
-		q[i] = k_cast(b, KS_F32, k_load(b, a->bq, k_addi(b, at, i * lanes), lanes));
-	for (int64_t i = 0; i < a->dv / vlanes; i++) {
-		acc[i] = k_var(b, kt(KS_F32, vlanes));
-		k_mov_to(b, acc[i], k_real(b, kt(KS_F32, vlanes), 0));
-	}
-	top = k_var(b, f1);
-	sum = k_var(b, f1);
-	k_mov_to(b, top, k_real(b, f1, -3e38));
-	k_mov_to(b, sum, k_real(b, f1, 0));
-	j = k_for(b, k_ix(b, 0), k_ix(b, a->tokens), 1);
-	k_op_to(b, top, K_max, top, score_at(a, q, lanes, j), 0);
-	k_close(b);
-	j = k_for(b, k_ix(b, 0), k_ix(b, a->tokens), 1);
-	Reg e = k_op(b, K_exp, k_sub(b, score_at(a, q, lanes, j), top), 0, 0);
-
-	k_op_to(b, sum, K_add, sum, e, 0);
-	at = token_index(a, a->v, k_add(b, a->token0, j), a->vhead0);
-	for (int64_t i = 0; i < a->dv / vlanes; i++)
-		k_op_to(b, acc[i], K_fma, k_splat(b, vlanes, e),
-		        k_cast(b, KS_F32, k_load(b, a->bv, k_addi(b, at, i * vlanes), vlanes)), acc[i]);
-	k_close(b);
-	gen_forget_bases(z);
-	e = k_op(b, K_div, k_real(b, f1, 1), sum, 0);
-	if (a->body.g)          /* a query that sees nothing */
-		e = k_select(b, k_op(b, K_lt, k_real(b, f1, 0), sum, 0), e, k_real(b, f1, 0));
-	for (int64_t i = 0; i < a->dv / vlanes; i++) {
-		Coord c = out_coord(a, t, a->vhead0, vlanes);
-
-		c.k[3] = i * vlanes;
-		gen_finish(z, &c, k_mul(b, acc[i], k_splat(b, vlanes, e)));
 	}
 	gen_end(z, out);
 	return true;
