@@ -240,11 +240,11 @@ lanes(void **state)
 	static char kernels[8192];
 	ProgCode code = { .target = "sm_90", .blob = kernels };
 	const char *forget = " after 1";
-	char *text = arena_str(arena_new(), PROGRAM), *at = strstr(text, forget);
 	float right[64], wrong[64], want[64];
 	Tensor in = { .data = want }, out;
 	const char *err;
 	Built b = built(), c;
+	char *text = arena_str(b.a, PROGRAM), *at = strstr(text, forget);
 
 	(void)state;
 	standin("fail", 0);
