@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "driver/stage.h"
+#include "lower/lower.h"
 #include "runtime/yolo12c.h"
 
 const char *const stage_kind_name[] = {
@@ -150,6 +151,21 @@ choose_graphs(Diag *d, Stage *s)
 	return true;
 }
 
+/* Are the tiles in a text such as the kernels of its target have?  Others may stand for no kernel at all. */
+static bool
+has_tiles(Arena *a, Diag *d, const Source *src, const Stage *s, const Graph *g)
+{
+	const Target *t = s->o.target ? s->o.target : target_host();
+
+	for (size_t i = 1; i < g->group.n && t->kind == TARGET_GPU; i++)
+		if (g->group.p[i].root && !lower_has_tile(a, g, t, &g->group.p[i])) {
+			diag_error(d, (Span){ 0 }, "graph-invalid", "%s: graph %s: group @%zu has a tile that no kernel of %s has; "
+			           "leave tile={} out and run the pass tile", src->path, g->name, i, t->name);
+			return false;
+		}
+	return true;
+}
+
 static bool
 read_graphs(Arena *a, Diag *d, const Source *src, Stage *s)
 {
@@ -180,6 +196,9 @@ read_graphs(Arena *a, Diag *d, const Source *src, Stage *s)
 			           s->c.module->graph.p[i]->name, err);
 			return false;
 		}
+	for (size_t i = 0; i < s->c.module->graph.n; i++)
+		if (!has_tiles(a, d, src, s, s->c.module->graph.p[i]))
+			return false;
 	if (!stage)
 		stage = done_from_content(s->c.module);
 	if (stage && strcmp(stage, "graph") != 0 && !(s->done = pass_named(stage))) {

@@ -282,7 +282,7 @@ Graph *module_entry(const GraphModule *m, const char *name);     /* NULL: no suc
 /* ---- checking ------------------------------------------------------------------------ */
 
 /* Everything that must hold at this point: arity, types equal to what
- * infer_type finds, arguments made before use, groups connected with one out, and,
+ * infer_type finds, arguments made before use, groups connected with one out (chains: or two), and,
  * once there is a plan, that no two buffers that live at the same time overlap, that
  * each place stays inside its buffer, and that views and joins share storage as they say.
  * The plan is checked from the schedule alone, not from what the planner believed.

@@ -2,7 +2,7 @@
  *
  *   always           arguments exist and come first, types are what infer_type finds
  *   once grouped     each value is made by one group, is a view or a join; a group
- *                    has one way out
+ *                    has one way out, or two if it is a chain
  *   once scheduled   what a group reads is made before it runs
  *   once planned     each place is inside its buffer, views and joins share storage as
  *                    they say, and nothing that lives is overwritten
@@ -206,7 +206,7 @@ check_keep(Verify *c, Val v)
 	return true;
 }
 
-/* One way out: whatever is read outside the group is its out.  As every live value is read,
+/* One way out: whatever is read outside the group is its out (or a chain's also).  As every live value is read,
  * following the readers of a group's value must then end at the out, so the group is
  * connected, and no path can leave it and come back.  Where there are two ways out, that is looked for. */
 static bool

@@ -346,6 +346,20 @@ number(Parse *p, const char *word, int *x)
 	return true;
 }
 
+/* " steps 4 swizzle 128", in 8 bits each */
+static bool
+wgmma_shape(Parse *p, int64_t *imm)
+{
+	int steps, swizzle;
+
+	if (!number(p, "steps", &steps) || !number(p, "swizzle", &swizzle))
+		return false;
+	if (steps > 255 || swizzle > 255)
+		return fail(p, "steps and swizzle are at most 255");
+	*imm = steps | swizzle << 8;
+	return true;
+}
+
 /* a tensor map, from its word on */
 static bool
 tensor_map(Parse *p, KBuf *b, bool im2col)
@@ -487,26 +501,16 @@ operands(Parse *p, KInst *i, int depth)
 		       integer(p, 0, KIR_MAX_BYTES, &i->imm);
 	case K_mbar_wait:
 		return place(p, &i->buf, &i->a[0]) && expect(p, "parity") && reg(p, &i->a[1]);
-	case K_wgmma: {
-		int steps, swizzle;
-
-		if (!place(p, &i->buf, &i->a[0]) || !expect(p, ",") || !place(p, &i->buf2, &i->a[1]) || !expect(p, ",") ||
-		    !reg(p, &i->a[2]) || !number(p, "steps", &steps) || !number(p, "swizzle", &swizzle))
-			return false;
-		i->imm = (steps & 255) | (int64_t)swizzle << 8;
-		return true;
-	}
-	case K_wgmma_a: {
-		int steps, swizzle;
-
+	case K_wgmma:
+		return place(p, &i->buf, &i->a[0]) && expect(p, ",") && place(p, &i->buf2, &i->a[1]) && expect(p, ",") &&
+		       reg(p, &i->a[2]) && wgmma_shape(p, &i->imm);
+	case K_wgmma_a:
 		if (!reg(p, &i->a[0]) || !expect(p, ",") || !place(p, &i->buf, &i->a[1]) || !expect(p, ",") || !reg(p, &i->a[2]) ||
-		    !number(p, "steps", &steps) || !number(p, "swizzle", &swizzle))
+		    !wgmma_shape(p, &i->imm))
 			return false;
-		i->imm = (steps & 255) | (swizzle & 255) << 8;
 		i->imm |= (int64_t)accept(p, "across") << 16;
 		i->imm |= (int64_t)accept(p, "fresh") << 17;
 		return true;
-	}
 	case K_cp_wait: case K_wgmma_wait:
 		return integer(p, 0, 63, &i->imm);
 	case K_regs_give: case K_regs_take:

@@ -537,6 +537,8 @@ check_wgmma_a(Verify *v, const KInst *i)
 		return fail(v, "its operand B is f16 or bf16 in shared memory");
 	if ((swizzle != 32 && swizzle != 64 && swizzle != 128) || steps < 1 || (!across && 32 * steps > swizzle))
 		return fail(v, "%" PRId64 " steps of 32 bytes do not fit rows of %" PRId64 " bytes", steps, swizzle);
+	if (8 * steps > KIR_MAX_LANES)
+		return fail(v, "%" PRId64 " steps are more than registers have lanes for", steps);
 	if (t.s != KS_F32 || t.lanes % 4)
 		return fail(v, "the register is %s, not f32 of a multiple of 4 lanes", type_name(v, t));
 	if (across && 4 * t.lanes != swizzle)

@@ -175,8 +175,8 @@ choose_attention_gpu(const Graph *g, const Target *t, Group *gr, int *pack)
 	/* a body's code comes once for each two keys of a run; and short runs fall out more often */
 	if (attr_body(graph_node(g, gr->root)))
 		kb = 16;
-	/* As measured on an H100 and, by warpgroups, an H200.  Many heads and windows: a few blocks for each, whose warps work in turns.  Fewer: as many
-	 * blocks as there are tiles for.  Very few: keys are split among warps. */
+	/* As measured on an H100 and, by warpgroups, an H200.  Many heads and windows: a few blocks for each, whose warps work
+	 * in turns.  Fewer: as many blocks as there are tiles for.  Very few: keys are split among warps. */
 	if (items >= 8 * t->sms && tile_fits(&a, t, (int32_t[T_COUNT]){ 4, 16, kb, 1, 1, 1 })) {
 		rw = 4;
 		blocks = 1;

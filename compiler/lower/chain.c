@@ -427,7 +427,7 @@ cost_apart(const Graph *g, const Target *t, const Chain *h)
 
 	for (int i = 0; i < h->n; i++)
 		all += h->step[i].depthwise ? CONV_LAUNCH + depthwise_clocks(t, &h->step[i])
-		                            : conv_apart_clocks(g, t, &h->step[i].c, h->step[i].apart);
+		                            : conv_apart_clocks(g, t, &h->step[i].c, graph_node(g, h->step[i].c.x)->type.dt, h->step[i].apart);
 	return all;
 }
 

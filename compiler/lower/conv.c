@@ -127,7 +127,7 @@ conv_memory_clocks(const Target *t, double bytes)
 
 /* The models of conv_mma.c and conv_patch.c have clocks of different length; warpgroups are a fifth faster. */
 double
-conv_apart_clocks(const Graph *g, const Target *t, const ConvShape *c, int64_t bytes)
+conv_apart_clocks(const Graph *g, const Target *t, const ConvShape *c, DType dt, int64_t bytes)
 {
 	const double warpgroups = 0.8, rate = 1.45;
 	ConvTile tile[TILES];
@@ -138,7 +138,7 @@ conv_apart_clocks(const Graph *g, const Target *t, const ConvShape *c, int64_t b
 		best = MIN(best, tile[i].cost / rate);
 	if (c->r * c->s > 1 && conv_wgmma_fits(c, t, graph_node(g, c->x)))
 		best *= warpgroups;
-	n = conv_patch_fits(c, t, g) ? conv_patch_candidates(c, t, tile, TILES) : 0;
+	n = (conv_patch_stem(c, g) || c->c % 8 == 0) && conv_patch_takes(c, t, dt) ? conv_patch_candidates(c, t, tile, TILES) : 0;
 	for (int i = 0; i < n; i++)
 		best = MIN(best, tile[i].cost);
 	return CONV_LAUNCH + MAX(best, conv_memory_clocks(t, (double)bytes));

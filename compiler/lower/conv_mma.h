@@ -53,6 +53,8 @@ bool lower_conv_wgmma(LowerCtx *cx, uint32_t group, const ConvShape *c, const in
 
 /* conv_patch.c: tiles end with a 2.  The first convolution, too, where it reads bytes. */
 bool conv_patch_stem(const ConvShape *c, const Graph *g);
+/* … by its shape alone, with products of dt */
+bool conv_patch_takes(const ConvShape *c, const Target *t, DType dt);
 bool conv_patch_fits(const ConvShape *c, const Target *t, const Graph *g);
 int conv_patch_candidates(const ConvShape *c, const Target *t, ConvTile *to, int most);
 bool lower_conv_patch(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *tile, LoweredList *out);
@@ -81,10 +83,11 @@ int conv_unit(int64_t channels, int columns);
 const char *conv_key(Arena *a, const Graph *g, const Target *t, const Group *gr);
 int conv_candidates(const Graph *g, const Target *t, const Group *gr, LowerTile *to, int most);
 
-/* What it costs as a launch of its own that reads and writes so many bytes, in clocks of a multiprocessor: with what a
- * launch less saves in a graph of them, CONV_LAUNCH.  Clocks of bytes: 0 if they stay in the second-level cache. */
+/* What it costs as a launch of its own that makes products of dt and reads and writes so many bytes, in clocks of a
+ * multiprocessor, whatever group it is in: with what a launch less saves in a graph of them, CONV_LAUNCH.  Clocks of
+ * bytes: 0 if they stay in the second-level cache. */
 #define CONV_LAUNCH 1200.0
-double conv_apart_clocks(const Graph *g, const Target *t, const ConvShape *c, int64_t bytes);
+double conv_apart_clocks(const Graph *g, const Target *t, const ConvShape *c, DType dt, int64_t bytes);
 double conv_memory_clocks(const Target *t, double bytes);
 
 /* chain.c, pair.c */

@@ -654,16 +654,22 @@ conv_patch_stem(const ConvShape *c, const Graph *g)
 }
 
 bool
+conv_patch_takes(const ConvShape *c, const Target *t, DType dt)
+{
+	return t->kind == TARGET_GPU && t->mma != MMA_NONE && !c->mean && (dt == DT_F16 ||
+	       (dt == DT_BF16 && t->has & GPU_BF16)) && c->r * c->s > 1 && c->r <= 7 && c->s <= 7 &&
+	       c->oc / c->groups % 8 == 0;
+}
+
+bool
 conv_patch_fits(const ConvShape *c, const Target *t, const Graph *g)
 {
 	const Node *x = graph_node(g, c->x);
-	DType dt = x->type.dt;
+	uint32_t id = graph_node(g, c->root)->group;
 
 	if (conv_patch_stem(c, g))
-		dt = graph_node(g, g->group.p[graph_node(g, c->root)->group].out)->type.dt;
-	return t->kind == TARGET_GPU && t->mma != MMA_NONE && !c->mean && (dt == DT_F16 ||
-	       (dt == DT_BF16 && t->has & GPU_BF16)) && c->r * c->s > 1 && c->r <= 7 && c->s <= 7 &&
-	       c->oc / c->groups % 8 == 0 && (conv_patch_stem(c, g) || (c->c % 8 == 0 && x->group != graph_node(g, c->root)->group));
+		return conv_patch_takes(c, t, graph_node(g, g->group.p[id].out)->type.dt);
+	return c->c % 8 == 0 && x->group != id && conv_patch_takes(c, t, x->type.dt);
 }
 
 /* What a tile costs, in clocks of one multiprocessor.  A patch takes as long as its products' reads of shared memory, its

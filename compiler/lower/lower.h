@@ -52,4 +52,7 @@ const char *lower_tune_key(Arena *a, const Graph *g, const Target *target, const
 typedef struct LowerTile { int32_t tile[TILE_MAX]; double cost; } LowerTile;
 int lower_candidates(Arena *a, const Graph *g, const Target *target, const Group *gr, LowerTile **out);
 
+/* Is the group's tile, which may come from a file, one of those?  Yes as well where a family has no list of them. */
+bool lower_has_tile(Arena *a, const Graph *g, const Target *target, const Group *gr);
+
 #endif

@@ -294,18 +294,36 @@ cost(const Pair *p, const Target *t, const PairCut *u)
 	return per_sm * MAX(body, late / resident) + start + weights;
 }
 
+/* Is there a kernel with this tile, which may come from a file?  Then *u is what follows from it. */
+static bool
+takes(const Pair *p, const Target *t, const int32_t *tile, PairCut *u)
+{
+	enum { SIDE = 64, MOST = 16 };
+	const ConvShape *c = &p->second;
+	int64_t per = c->oc / c->groups, cols = tile[T_COLS], warps = tile[T_WM];
+
+	if (tile[T_TH] < 1 || tile[T_TH] > SIDE || (tile[T_TW] != 8 && (tile[T_TW] < 16 || tile[T_TW] > SIDE || tile[T_TW] % 16)) ||
+	    cols < 8 || warps < 1 || warps > MOST || tile[T_WN] < 1 || tile[T_WN] > MOST || tile[T_BLOCKS] < 1 || tile[T_BLOCKS] > MOST)
+		return false;
+	/* whole groups, or an even part of one */
+	if (c->oc % cols || (cols > per ? cols % per : per % cols) || tile[T_TH] % warps ||
+	    (tile[T_TW] == 8 && tile[T_TH] / warps % 2) || cols % (8 * tile[T_WN]) || tile[T_TH] >= 2 * c->oh ||
+	    tile[T_TW] >= 2 * c->ow || tile[T_TH] * tile[T_TW] < 16 * warps)
+		return false;
+	*u = cut_pair(p, tile);
+	return (u->b.groups == 1 || u->b.groups % tile[T_WN] == 0) && u->b.mt * u->b.nt * u->b.warp_groups <= 24 && fits(p, u, t) &&
+		u->b.mt * u->b.nt * u->b.warp_groups * u->b.halves <= 4000 && u->a.mt * u->a.nt * u->a.halves <= 4000 &&
+		u->a.mt * u->a.nt <= 24;
+}
+
 static int
 candidates(const Pair *p, const Target *t, LowerTile *to, int most)
 {
 	static const int ths[] = { 4, 8, 16 }, tws[] = { 8, 16, 32 }, warps[][2] = { { 4, 1 }, { 2, 2 }, { 8, 1 }, { 4, 2 }, { 2, 4 } };
 	const ConvShape *c = &p->second;
-	int64_t per = c->oc / c->groups;
 	int n = 0;
 
 	for (int cols = 8; cols <= 128 && cols <= c->oc; cols += 8) {
-		/* whole groups, or an even part of one */
-		if (c->oc % cols || (cols > per ? cols % per : per % cols))
-			continue;
 		for (size_t i = 0; i < COUNT(ths) * COUNT(tws) * COUNT(warps); i++)
 			for (int blocks = 1; blocks <= 6; blocks++) {
 				const int *w = warps[i % COUNT(warps)];
@@ -313,13 +331,7 @@ candidates(const Pair *p, const Target *t, LowerTile *to, int most)
 					blocks } };
 				PairCut u;
 
-				if (x.tile[T_TH] % w[0] || (x.tile[T_TW] == 8 && x.tile[T_TH] / w[0] % 2) || cols % (8 * w[1]) ||
-				    x.tile[T_TH] >= 2 * c->oh || x.tile[T_TW] >= 2 * c->ow || x.tile[T_TH] * x.tile[T_TW] < 16 * w[0])
-					continue;
-				u = cut_pair(p, x.tile);
-				if ((u.b.groups > 1 && u.b.groups % w[1]) || u.b.mt * u.b.nt * u.b.warp_groups > 24 || !fits(p, &u, t) ||
-				    u.b.mt * u.b.nt * u.b.warp_groups * u.b.halves > 4000 || u.a.mt * u.a.nt * u.a.halves > 4000 ||
-				    u.a.mt * u.a.nt > 24 || (blocks > 1 && u.b.tiles * u.b.columns <= (int64_t)(blocks - 1) * t->sms))
+				if (!takes(p, t, x.tile, &u) || (blocks > 1 && u.b.tiles * u.b.columns <= (int64_t)(blocks - 1) * t->sms))
 					continue;
 				x.cost = cost(p, t, &u);
 				if (n < most)
@@ -349,8 +361,8 @@ choose_pair(Arena *a, const Graph *g, const Target *t, Group *gr, int *pack)
 	for (int i = 1; i < n; i++)
 		if (to[i].cost < to[best].cost)
 			best = i;
-	if (n == 0 || to[best].cost >= SURE * (conv_apart_clocks(g, t, &p.first, p.apart[0]) +
-	    conv_apart_clocks(g, t, &p.second, p.apart[1])))
+	if (n == 0 || to[best].cost >= SURE * (conv_apart_clocks(g, t, &p.first, p.dt, p.apart[0]) +
+	    conv_apart_clocks(g, t, &p.second, p.dt, p.apart[1])))
 		return;
 	gr->ntile = T_COUNT;
 	memcpy(gr->tile, to[best].tile, sizeof gr->tile);
@@ -622,8 +634,12 @@ lower_pair(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 		*err = arena_printf(cx->a, "pair @%u: the kernel needs the passes layout and tile", group);
 		return false;
 	}
+	if (!takes(p, cx->target, gr->tile, &u) || !attr_find(graph_node(cx->g, c->root), A_pack) ||
+	    !attr_find(graph_node(cx->g, d->root), A_pack)) {
+		*err = arena_printf(cx->a, "pair @%u: the kernel needs packed weights and a tile of its own; run the pass tile", group);
+		return false;
+	}
 	c->pack = d->pack = 1;
-	u = cut_pair(p, gr->tile);
 	blocks = blocks_of(&u, cx->target);
 	columns = d->oc / d->groups / u.b.per;
 	sums = MAX(u.a.mt * u.a.nt, u.b.mt * u.b.nt * u.b.warp_groups);

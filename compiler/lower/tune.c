@@ -53,6 +53,18 @@ lower_candidates(Arena *a, const Graph *g, const Target *t, const Group *gr, Low
 	return n;
 }
 
+bool
+lower_has_tile(Arena *a, const Graph *g, const Target *t, const Group *gr)
+{
+	LowerTile *all;
+	int n = gr->ntile ? lower_candidates(a, g, t, gr, &all) : 0;
+
+	for (int i = 0; i < n; i++)
+		if (memcmp(all[i].tile, gr->tile, sizeof all[i].tile) == 0)
+			return true;
+	return n == 0;
+}
+
 void
 lower_tuned(Arena *a, const Graph *g, const Target *t, Group *gr)
 {

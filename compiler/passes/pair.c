@@ -77,7 +77,7 @@ join(Graph *g, PassCtx *cx, uint32_t before, Val conv)
 }
 
 static bool
-try_pair(Graph *g, PassCtx *cx, const Users *u, Val conv)
+try_pair(Graph *g, PassCtx *cx, Arena *tmp, const Users *u, Val conv)
 {
 	const Node *n = node(g, conv);
 	const Group *gr = &g->group.p[n->group], *before;
@@ -88,7 +88,7 @@ try_pair(Graph *g, PassCtx *cx, const Users *u, Val conv)
 	from = node(g, n->arg[0])->group;
 	before = &g->group.p[from];
 	return from && from != n->group && before->family == FAM_conv && before->out == n->arg[0] && read_once(g, u, n->arg[0], conv) &&
-		reads_may_wait(cx->a, g, from, conv) && join(g, cx, from, conv);
+		reads_may_wait(tmp, g, from, conv) && join(g, cx, from, conv);
 }
 
 bool
@@ -103,7 +103,7 @@ pass_pair(Graph *g, PassCtx *cx)
 	tmp = arena_new();
 	users_find(tmp, g, &users);
 	graph_foreach(g, v)
-		changed |= try_pair(g, cx, &users, v);
+		changed |= try_pair(g, cx, tmp, &users, v);
 	arena_free(tmp);
 	return changed;
 }

@@ -90,6 +90,18 @@ apart=$(launches f32)
 grep -qE '^  group @[0-9]* (chain|pair) ' "$tmp/out" && fail "there is no kernel for chains or pairs in f32"
 [ "$joined" -le $((apart - 20)) ] || fail "yolov12n: $joined launches with chains, $apart without"
 
+# a tile in a text that is none: it would be a kernel that divides by nothing, or that does not end
+want 0 "a plan of yolov12n for a GPU" "$y12" dump model=yolov12 scale=n target=sm_90a entry=boxes stage=plan out="$tmp/plan.g"
+want 0 "and the same again" "$y12" dump model="$tmp/plan.g" stage=plan
+for family in conv chain pair attention; do
+	for number in 0 -4 100000; do
+		sed "s/\( $family root=[^{]*tile={\)[0-9]*,/\1$number,/" "$tmp/plan.g" >"$tmp/bad.g"
+		cmp -s "$tmp/plan.g" "$tmp/bad.g" && fail "no $family in the plan"
+		want 3 "a $family with $number in its tile" "$y12" dump model="$tmp/bad.g" stage=plan
+		grep -q 'has a tile that no kernel of sm_90a has' "$tmp/err" || fail "a $family with $number in its tile: another error"
+	done
+done
+
 # tiles that were measured: a row that no group takes is of kernels that are no more
 for scale in n s x; do
 	for batch in 1 32; do

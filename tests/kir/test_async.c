@@ -235,6 +235,7 @@ registers(void **state)
 		{ "%7:f32x8 = wgmma_a %4, s[%5], %6 steps 2 swizzle 64", "A is f16x8, not f16x16" },
 		{ "%7:f32x8 = wgmma_a %4, s[%5], %6 steps 1 swizzle 64 across", "16 columns are not rows of 64 bytes" },
 		{ "%7:f32x8 = wgmma_a %4, s[%5], %6 steps 1 swizzle 48", "1 steps of 32 bytes do not fit rows of 48 bytes" },
+		{ "%7:f32x8 = wgmma_a %4, s[%5], %6 steps 33 swizzle 32 across", "33 steps are more than registers have lanes for" },
 		{ "%7:f32x8 = wgmma_a %4, g[%5], %6 steps 1 swizzle 32", "f16 or bf16 in shared memory" },
 		{ "%7:f32x8 = wgmma_a %4, s[%5], %6 steps 1 swizzle 32\n %8:f32x8 = add %7, %7", "%7 is a sum under way" },
 		{ "%7:f32x8 = wgmma_a %4, s[%5], %6 steps 1 swizzle 32\n store s[%3], %4", "a wgmma that reads element 0 of s is under way" },
