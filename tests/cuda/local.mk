@@ -11,8 +11,8 @@ check_PROGRAMS += tests/cuda/test_cuda
 TESTS += tests/cuda/test_cuda
 tests_cuda_test_cuda_SOURCES = tests/cuda/test_cuda.c tests/cuda/standin.h
 tests_cuda_test_cuda_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-TESTS += tests/cuda/predict.sh tests/cuda/verbs.sh
+TESTS += tests/cuda/predict.sh tests/cuda/verbs.sh tests/cuda/assemble.sh
 tests_cuda_test_cuda_LDADD = libengine.la libkir.la libgraph.la libtarget.la libbase.la libcore.la $(CMOCKA_LIBS)
 endif
 endif
-EXTRA_DIST += bench/gpu_run.c tests/cuda/predict.sh tests/cuda/verbs.sh
+EXTRA_DIST += bench/gpu_run.c tests/cuda/predict.sh tests/cuda/verbs.sh tests/cuda/assemble.sh
