@@ -87,14 +87,18 @@ int64_t ktmap_box(const KTmap *m);
 /* What is wrong with a map, or NULL. */
 const char *ktmap_wrong(const KTmap *m, DType dt);
 
+/* all lanes of four warps come to it together, which only the run can tell */
+static inline bool
+kop_group(KOp op)
+{
+	return op == K_wgmma || op == K_wgmma_a || op == K_wgmma_wait || op == K_wgmma_get || op == K_regs_give || op == K_regs_take;
+}
+
 /* all lanes of a warp come to it together */
 static inline bool
 kop_warp(KOp op)
 {
-	/* wgmma: of four warps, which only the run can tell */
-	if (op == K_wgmma || op == K_wgmma_a || op == K_wgmma_wait || op == K_wgmma_get || op == K_regs_give || op == K_regs_take)
-		return true;
-	return op == K_shuffle || op == K_shuffle_idx || op == K_vote_any || op == K_ballot || op == K_ldmatrix || op == K_mma;
+	return kop_group(op) || op == K_shuffle || op == K_shuffle_idx || op == K_vote_any || op == K_ballot || op == K_ldmatrix || op == K_mma;
 }
 
 /* Registers get the numbers 1, 2, 3 … in the order of the text. */

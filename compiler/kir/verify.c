@@ -793,8 +793,7 @@ check_meeting(Verify *v, const KInst *i, int control)
 		return fail(v, "%s needs threads", kop_info[i->op].name);
 	if ((i->op == K_barrier || i->op == K_cluster_barrier) && control > UNIFORM)
 		return fail(v, "not all threads of the block come here together");
-	if ((i->op == K_wgmma || i->op == K_wgmma_a || i->op == K_wgmma_wait || i->op == K_wgmma_get || i->op == K_regs_give ||
-	     i->op == K_regs_take) && kernel_threads(v->k) < KIR_GROUP)
+	if (kop_group(i->op) && kernel_threads(v->k) < KIR_GROUP)
 		return fail(v, "%s needs a group of %d threads", kop_info[i->op].name, KIR_GROUP);
 	if ((i->op == K_mma || i->op == K_ldmatrix) && kernel_threads(v->k) % KIR_WARP)
 		return fail(v, "%s needs whole warps of threads", kop_info[i->op].name);

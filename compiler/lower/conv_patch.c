@@ -578,6 +578,38 @@ tiles(Patch *m, Reg first, int64_t step, const Reg *sum)
 	k_sync(b, K_cp_wait, 0);
 }
 
+/* Warps are numbered along N first. */
+void
+patch_place_warp(Patch *m)
+{
+	KBuild *b = m->b;
+	Reg warp = k_axis(b, KAXIS_WARP);
+
+	m->warp_m = m->u.wn > 1 ? k_op(b, K_div, warp, k_ix(b, m->u.wn), 0) : warp;
+	m->warp_n = m->u.wn > 1 ? k_sub(b, warp, k_muli(b, m->warp_m, m->u.wn)) : k_ix(b, 0);
+}
+
+/* Blocks of the same tile run side by side: its patch then comes from the second-level cache. */
+Reg
+patch_place_block(Patch *m)
+{
+	KBuild *b = m->b;
+	const PatchCut *u = &m->u;
+	int64_t columns = m->c->oc / m->c->groups / u->per;     /* ranges of columns of a group */
+	Reg block = k_axis(b, KAXIS_BLOCK_X), column = k_ix(b, 0);
+
+	if (u->columns > 1) {
+		Reg q = k_op(b, K_div, block, k_ix(b, u->columns), 0);
+
+		column = k_sub(b, block, k_muli(b, q, u->columns));
+		block = q;
+	}
+	m->group = columns > 1 ? k_op(b, K_div, column, k_ix(b, columns), 0) : column;
+	m->col0 = k_muli(b, k_sub(b, column, k_muli(b, m->group, columns)), u->per);
+	m->group = k_muli(b, m->group, u->groups);
+	return block;
+}
+
 bool
 lower_conv_patch(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t *tile, LoweredList *out)
 {
@@ -585,9 +617,9 @@ lower_conv_patch(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 	Patch patch = { .z = z, .c = c, .u = patch_cut(c, tile) }, *m = &patch;
 	const PatchCut *u = &m->u;
 	const Node *x = graph_node(cx->g, c->x);
-	int64_t blocks = blocks_of(u, cx->target), columns = c->oc / c->groups / u->per;
+	int64_t blocks = blocks_of(u, cx->target);
 	int sums = u->mt * u->nt * u->warp_groups;
-	Reg warp, block, column, *sum;
+	Reg block, *sum;
 	KBuild *b;
 
 	gen_begin(z, cx, group, arena_printf(cx->a, "conv%" PRId64 "x%" PRId64 "s%" PRId64 "_%" PRId64 "_%" PRId64
@@ -610,21 +642,8 @@ lower_conv_patch(LowerCtx *cx, uint32_t group, const ConvShape *c, const int32_t
 	k_grid(b, blocks * u->columns, 1, 1);
 	m->tid = k_axis(b, KAXIS_THREAD_X);
 	m->lane = k_axis(b, KAXIS_LANE);
-	warp = k_axis(b, KAXIS_WARP);
-	m->warp_m = u->wn > 1 ? k_op(b, K_div, warp, k_ix(b, u->wn), 0) : warp;
-	m->warp_n = u->wn > 1 ? k_sub(b, warp, k_muli(b, m->warp_m, u->wn)) : k_ix(b, 0);
-	/* blocks of the same tile run side by side: its patch then comes from the second-level cache */
-	block = k_axis(b, KAXIS_BLOCK_X);
-	column = k_ix(b, 0);
-	if (u->columns > 1) {
-		Reg q = k_op(b, K_div, block, k_ix(b, u->columns), 0);
-
-		column = k_sub(b, block, k_muli(b, q, u->columns));
-		block = q;
-	}
-	m->group = columns > 1 ? k_op(b, K_div, column, k_ix(b, columns), 0) : column;
-	m->col0 = k_muli(b, k_sub(b, column, k_muli(b, m->group, columns)), u->per);
-	m->group = k_muli(b, m->group, u->groups);
+	patch_place_warp(m);
+	block = patch_place_block(m);
 	sum = NEWN(z->a, Reg, (size_t)sums);
 	for (int i = 0; i < sums; i++)
 		sum[i] = k_var(b, kt(KS_F32, 4));

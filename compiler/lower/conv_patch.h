@@ -47,6 +47,10 @@ void patch_set_rows(PatchCut *u, int64_t rows);
 int patch_unit(const PatchCut *u);
 /* Where half h of a group lies, from the place of a tile's pixel on. */
 int64_t patch_half(const Patch *m, int h);
+/* This warp's part of a tile. */
+void patch_place_warp(Patch *m);
+/* The groups and columns that the block makes; returns its number among those that make the same ones. */
+Reg patch_place_block(Patch *m);
 /* n, y0 and x0 from the number of a tile. */
 void patch_place(Patch *m, Reg tile);
 

@@ -606,16 +606,6 @@ kernel_name(Arena *a, const Pair *p, const PairCut *u)
 		u->b.th, u->b.tw, u->b.cols, u->b.wm, u->b.wn, u->blocks);
 }
 
-/* Warps are numbered along N first. */
-static void
-place_warps(Patch *m, Reg warp)
-{
-	KBuild *b = m->b;
-
-	m->warp_m = m->u.wn > 1 ? k_op(b, K_div, warp, k_ix(b, m->u.wn), 0) : warp;
-	m->warp_n = m->u.wn > 1 ? k_sub(b, warp, k_muli(b, m->warp_m, m->u.wn)) : k_ix(b, 0);
-}
-
 bool
 lower_pair(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 {
@@ -625,9 +615,9 @@ lower_pair(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	PairCut u;
 	Make make, *m = &make;
 	ConvShape *c = &p->first, *d = &p->second;
-	int64_t blocks, columns;
+	int64_t blocks;
 	int sums;
-	Reg block, column, *sum;
+	Reg block, *sum;
 	KBuild *b;
 
 	if (gr->ntile != T_COUNT || !find_pair(cx->a, cx->g, cx->target, gr, p)) {
@@ -641,7 +631,6 @@ lower_pair(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	}
 	c->pack = d->pack = 1;
 	blocks = blocks_of(&u, cx->target);
-	columns = d->oc / d->groups / u.b.per;
 	sums = MAX(u.a.mt * u.a.nt, u.b.mt * u.b.nt * u.b.warp_groups);
 	gen_begin(z, cx, group, kernel_name(cx->a, p, &u));
 	b = z->b;
@@ -662,20 +651,9 @@ lower_pair(LowerCtx *cx, uint32_t group, LoweredList *out, const char **err)
 	m->b.sa = shared_buffer(m, "sm", u.b.patch);
 	m->a.sb = shared_buffer(m, "wa", u.a.cols * u.a.pitch);
 	m->b.sb = shared_buffer(m, "wb", u.b.cols * u.b.pitch);
-	place_warps(&m->a, k_axis(b, KAXIS_WARP));
-	place_warps(&m->b, k_axis(b, KAXIS_WARP));
-	/* blocks of the same tile run side by side, as in conv_patch.c */
-	block = k_axis(b, KAXIS_BLOCK_X);
-	column = k_ix(b, 0);
-	if (u.b.columns > 1) {
-		Reg q = k_op(b, K_div, block, k_ix(b, u.b.columns), 0);
-
-		column = k_sub(b, block, k_muli(b, q, u.b.columns));
-		block = q;
-	}
-	m->b.group = columns > 1 ? k_op(b, K_div, column, k_ix(b, columns), 0) : column;
-	m->b.col0 = k_muli(b, k_sub(b, column, k_muli(b, m->b.group, columns)), u.b.per);
-	m->b.group = k_muli(b, m->b.group, u.b.groups);
+	patch_place_warp(&m->a);
+	patch_place_warp(&m->b);
+	block = patch_place_block(&m->b);
 	m->a.group = k_ix(b, 0);
 	m->a.col0 = k_muli(b, m->b.group, d->c);
 	z->held = NEWN(z->a, struct GenHeld, z->g->node.n);

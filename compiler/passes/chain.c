@@ -219,7 +219,7 @@ pass_chain(Graph *g, PassCtx *cx)
 	Chain h = { .g = g, .cx = cx };
 	bool changed = false, again;
 
-	if (!cx->choose || !cx->target || cx->target->kind != TARGET_GPU || g->group.n < 2 || g->sched.n)
+	if (!may_join_groups(g, cx))
 		return false;
 	h.tmp = arena_new();
 	users_find(h.tmp, g, &h.users);

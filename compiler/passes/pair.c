@@ -98,7 +98,7 @@ pass_pair(Graph *g, PassCtx *cx)
 	Users users;
 	bool changed = false;
 
-	if (!cx->choose || !cx->target || cx->target->kind != TARGET_GPU || g->group.n < 2 || g->sched.n)
+	if (!may_join_groups(g, cx))
 		return false;
 	tmp = arena_new();
 	users_find(tmp, g, &users);

@@ -30,6 +30,13 @@ bool reshape_strides(const Type *x, const int64_t *xs, const Type *t, int64_t *t
 /* Elements follow each other in C order, without gaps. */
 bool is_dense(const Type *t, const int64_t *stride);
 
+/* Do groups of g become one here, as far as a GPU's kernels suit? */
+static inline bool
+may_join_groups(const Graph *g, const PassCtx *cx)
+{
+	return cx->choose && cx->target && cx->target->kind == TARGET_GPU && g->group.n > 1 && g->sched.n == 0;
+}
+
 /* Is v made by a kernel or outside, rather than a view or join of something that is? */
 static inline bool
 is_stored(const Graph *g, Val v)
